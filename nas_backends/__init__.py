@@ -1,0 +1,1 @@
+"""Speaking to NASes: dialects understand commands, transports carry them. Knows the domain and no database."""
