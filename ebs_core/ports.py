@@ -56,6 +56,10 @@ class Session(Protocol):
         everything after is NOT_SENT.
         """
 
+    @property
+    def alive(self) -> bool:
+        """False after the connection was lost."""
+
     def close(self) -> None:
         """Idempotent; never raises."""
 

@@ -1,0 +1,1 @@
+"""Everything wired together: the composition root, the command line, the demo."""

@@ -1,0 +1,1 @@
+"""Alembic migrations; run by ``ebs init``, or by hand with ``alembic``."""

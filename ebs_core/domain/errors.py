@@ -10,6 +10,7 @@ Third-party exceptions are translated into it at one boundary each (a transport,
     ├── StorageError               the database cannot be used
     ├── SkeletonError              a rendered template that no dialect of its profile can parse, with the offset
     ├── UnquotableValue            a value that this kind of NAS cannot be given as plain data
+    │   └── UnsafeAddress          an empty address, or one that means everybody, where a template prints one
     └── NasError                   something on one NAS failed (exit status 1)
         ├── Unreachable            no connection: refused, no route, timed out
         ├── LoginFailed            wrong name, password or key
@@ -33,6 +34,10 @@ class EbsError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    def locate(self, place: str) -> None:
+        """Say where it happened, in front of the message."""
+        self.message = f"{place}: {self.message}"
 
     def __str__(self) -> str:
         return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
@@ -96,6 +101,10 @@ class SkeletonError(EbsError):
 
 class UnquotableValue(EbsError):
     """A value that would have to become syntax on this kind of NAS. It is never sent."""
+
+
+class UnsafeAddress(UnquotableValue):
+    """A template prints an address that the subscriber does not have, or one that means everybody."""
 
 
 class NasError(EbsError):

@@ -1,0 +1,1 @@
+"""Tables, the engine and the repositories. The only place that speaks SQL."""

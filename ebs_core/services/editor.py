@@ -1,0 +1,135 @@
+"""Single edits by operators: set fields, delete an account. Each is one transaction, with its placements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ebs_core.crypto import SecretBox
+from ebs_core.domain import speed
+from ebs_core.domain.actions import Action
+from ebs_core.domain.errors import InputError
+from ebs_core.ports import Renderer
+from ebs_core.services import fields
+from ebs_core.services.addresses import AddressBook
+from ebs_core.services.edit import (
+    ACCOUNT_KIND,
+    SUBACCOUNT_KIND,
+    TARIFF_KIND,
+    find_account,
+    find_nas,
+    find_subaccount,
+    find_tariff,
+    parse_assignments,
+    resolve_references,
+    set_fields,
+    set_speed,
+    set_tariff,
+)
+from ebs_core.services.placements import follow_accounts, mark_changed
+from ebs_core.services.templates import save_template
+from ebs_core.services.trial import Trial
+from ebs_core.storage.database import Database
+from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
+
+
+class Editor:
+    """Every method raises InputError (and changes nothing) for bad input, and returns the names of the changed fields."""
+
+    def __init__(
+        self, database: Database, renderer: Renderer, secrets: SecretBox, trial: Trial, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._renderer = renderer
+        self._secrets = secrets
+        self._trial = trial
+        self._clock = clock
+
+    def set_account(self, username: str, assignments: Mapping[str, str]) -> list[str]:
+        parsed = parse_assignments(ACCOUNT_KIND, username, assignments)
+        with self._database.write() as session:
+            account = find_account(session, username)
+            self._check_free(session, Account, "account", username, parsed.get("username"))
+            resolve_references(session, parsed)
+            changed = []
+            if "tariff" in parsed and (tariff := parsed.pop("tariff") or None) != account.tariff_id:
+                set_tariff(session, account, tariff, self._clock())
+                changed.append("tariff")
+            changed += set_fields(account, fields.ACCOUNT, parsed, self._secrets)
+            self._follow(session, account.id, changed)
+        return changed
+
+    def set_subaccount(self, username: str, assignments: Mapping[str, str]) -> list[str]:
+        parsed = parse_assignments(SUBACCOUNT_KIND, username, assignments)
+        with self._database.write() as session:
+            subaccount = find_subaccount(session, username)
+            self._check_free(session, Subaccount, "subaccount", username, parsed.get("username"))
+            resolve_references(session, parsed)
+            book = AddressBook(session, dict(session.execute(select(Nas.id, Nas.name)).tuples().all()))
+            book.want(username, subaccount, parsed)
+            for _, message in book.conflicts():
+                raise InputError(message, remedy="give it another address, or free that one first")
+            changed = set_fields(subaccount, fields.SUBACCOUNT, parsed, self._secrets)
+            self._follow(session, subaccount.account_id, changed)
+        return changed
+
+    def set_tariff(self, name: str, assignments: Mapping[str, str]) -> list[str]:
+        """``speed`` takes a line of figures (``download=50M upload=20M``), which replaces all eleven."""
+        plain = {field: typed for field, typed in assignments.items() if field != "speed"}
+        parsed = parse_assignments(TARIFF_KIND, name, plain)
+        with self._database.write() as session:
+            tariff = find_tariff(session, name)
+            changed = set_fields(tariff, fields.TARIFF, parsed, self._secrets)
+            if "speed" in assignments:
+                try:
+                    changed += set_speed(tariff, speed.read_line(assignments["speed"]))
+                except ValueError as error:
+                    raise InputError(f"tariff {name}: speed: {error}") from None
+            if changed:
+                concerned = select(Account.id).where(Account.tariff_id == tariff.id)
+                mark_changed(session, Placement.account_id.in_(concerned))
+        return changed
+
+    def delete_account(self, username: str) -> None:
+        """The account and its subaccounts are kept for the records, marked as deleted; the next apply clears the NASes."""
+        with self._database.write() as session:
+            account = find_account(session, username)
+            account.deleted_at = now = self._clock()
+            query = select(Subaccount).where(Subaccount.account_id == account.id, Subaccount.deleted_at.is_(None))
+            for subaccount in session.scalars(query):
+                subaccount.deleted_at = now
+            follow_accounts(session, [account.id], self._renderer.profiles())
+
+    def set_template(self, nas_name: str, action: Action, source: str | None, file: str) -> bool:
+        """Put an operator's template into force; its placements are marked. False if it is in force already."""
+        with self._database.write() as session:
+            nas = find_nas(session, nas_name)
+            saved = save_template(self._renderer, nas, action, source, file, self._clock())
+            if saved:
+                mark_changed(session, Placement.nas_id == nas.id)
+        return saved
+
+    def trust(self, nas_name: str, host_key: str) -> None:
+        with self._database.write() as session:
+            find_nas(session, nas_name).host_key = host_key
+
+    def release(self, nas_name: str, cut_off: int) -> None:
+        """Let the next plan of the NAS cut off up to so many placements."""
+        with self._database.write() as session:
+            find_nas(session, nas_name).released = cut_off
+
+    def _check_free(
+        self, session: Session, table: type[Account] | type[Subaccount], word: str, old: str, new: str | None
+    ) -> None:
+        if new is None or new == old:
+            return
+        if session.scalar(select(table.id).where(table.username == new, table.deleted_at.is_(None))) is not None:
+            raise InputError(f"{word} {old}: the username {new!r} is taken", remedy="choose another")
+
+    def _follow(self, session: Session, account_id: int, changed: list[str]) -> None:
+        if changed:
+            follow_accounts(session, [account_id], self._renderer.profiles())
+            self._trial.check(session, account_id)

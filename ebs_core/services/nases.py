@@ -1,0 +1,123 @@
+"""A NAS as the use cases need it: its row, its profile, the templates in force, how to reach it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from ebs_core.crypto import SecretBox
+from ebs_core.domain.errors import InputError, NotFound
+from ebs_core.domain.nas import Endpoint, Profile
+from ebs_core.ports import Renderer, Templates
+from ebs_core.services.edit import find_nas
+from ebs_core.services.variables import NasFacts
+from ebs_core.storage.tables import Nas
+
+
+@dataclass(frozen=True, slots=True)
+class NasContext:
+    """Everything about one NAS that planning and sending need."""
+
+    facts: NasFacts
+    templates: Templates
+    transport: str
+
+    @property
+    def id(self) -> int:
+        return self.facts.nas.id
+
+    @property
+    def name(self) -> str:
+        return self.facts.nas.name
+
+    @property
+    def profile(self) -> Profile:
+        return self.facts.profile
+
+
+def overrides(nas: Nas) -> dict[str, str]:
+    """The operator's own templates in force, by action name: the highest version of each."""
+    newest: dict[str, str | None] = {}
+    for template in sorted(nas.templates, key=lambda template: template.version):
+        newest[template.action] = template.source
+    return {action: source for action, source in newest.items() if source is not None}
+
+
+def profile_named(profiles: Mapping[str, Profile], name: str, of: str) -> Profile:
+    profile = profiles.get(name)
+    if profile is None:
+        raise NotFound(f"NAS {of}: there is no profile {name!r}", remedy=f"profiles are {', '.join(sorted(profiles))}")
+    return profile
+
+
+def check_settings(name: str, profile: Profile, transport: str | None, options: Mapping[str, str]) -> dict[str, str]:
+    """The options with the profile's defaults. Raises InputError for a transport or option that the profile cannot take."""
+    if transport is not None and transport not in profile.transports:
+        raise InputError(
+            f"NAS {name}: profile {profile.name} does not work over transport {transport!r}",
+            remedy=f"choose one of {', '.join(profile.transports)}",
+        )
+    for option, value in options.items():
+        if option not in profile.options:
+            known = ", ".join(sorted(profile.options)) or "none"
+            raise InputError(f"NAS {name}: profile {profile.name} has no option {option!r}", remedy=f"its options: {known}")
+        if value != profile.options[option].default and not re.fullmatch(profile.options[option].pattern, value):
+            raise InputError(
+                f"NAS {name}: option {option}: {value!r} is not valid",
+                remedy=f"{profile.options[option].help or option}: it must match {profile.options[option].pattern}",
+            )
+    resolved = {option.name: options.get(option.name, option.default) for option in profile.options.values()}
+    missing = [option for option, value in resolved.items() if value is None]
+    if missing:
+        raise InputError(
+            f"NAS {name}: profile {profile.name} needs the option {missing[0]!r} ({profile.options[missing[0]].help})",
+            remedy=f"add it to the NAS: options: {{{missing[0]}: …}}",
+        )
+    return {option: value for option, value in resolved.items() if value is not None}
+
+
+class NasCatalogue:
+    """Loads NASes with what belongs to them."""
+
+    def __init__(self, renderer: Renderer, secrets: SecretBox) -> None:
+        self.renderer = renderer
+        self._secrets = secrets
+
+    def context(self, nas: Nas) -> NasContext:
+        profile = profile_named(self.renderer.profiles(), nas.profile, nas.name)
+        own = overrides(nas)
+        facts = NasFacts(
+            nas=nas,
+            profile=profile,
+            sources={**profile.templates, **own},
+            options=check_settings(nas.name, profile, nas.transport, nas.options),
+        )
+        return NasContext(facts, self.renderer.templates(profile, own), nas.transport or profile.transports[0])
+
+    def load(self, session: Session, name: str) -> NasContext:
+        return self.context(find_nas(session, name))
+
+    def load_all(self, session: Session) -> list[NasContext]:
+        """Sorted by name."""
+        rows = session.scalars(select(Nas).order_by(Nas.name).options(selectinload(Nas.templates)))
+        return [self.context(nas) for nas in rows]
+
+    def endpoint(self, context: NasContext) -> Endpoint:
+        """How to reach it, with its password opened."""
+        nas = context.facts.nas
+        return Endpoint(
+            name=nas.name,
+            profile=context.profile,
+            transport=context.transport,
+            address=nas.address,
+            port=nas.port,
+            login=nas.login,
+            password=self._secrets.open(nas.password) if nas.password else "",
+            key_file=nas.key_file,
+            host_key=nas.host_key,
+            options=context.facts.options,
+        )

@@ -1,0 +1,98 @@
+"""Placements follow the objects: made, numbered and marked as changed in the same transaction as the edit itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from ebs_core.domain.errors import InputError
+from ebs_core.domain.nas import Profile
+from ebs_core.domain.placement import Presence
+from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
+
+_CHUNK = 5000
+Pair = tuple[int, int | None, int]
+"""Account, subaccount (None: the account itself) and NAS, by id."""
+
+
+def chunks(ids: Collection[int]) -> Iterator[Sequence[int]]:
+    """Sorted, in pieces that a statement can hold."""
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]
+
+
+def follow_accounts(session: Session, account_ids: Collection[int], profiles: Mapping[str, Profile]) -> None:
+    """After any edit of these accounts or their subaccounts: missing placements are made, all of theirs are marked changed,
+    and those that are neither wanted nor on a NAS are forgotten. Raises InputError when a NAS is full."""
+    session.flush()
+    missing: list[Pair] = []
+    for ids in chunks(account_ids):
+        wanted = _wanted(session, ids)
+        placed = {
+            (account, subaccount, nas): (id_, presence)
+            for id_, account, subaccount, nas, presence in session.execute(
+                select(Placement.id, Placement.account_id, Placement.subaccount_id, Placement.nas_id, Placement.presence).where(
+                    Placement.account_id.in_(ids)
+                )
+            )
+        }
+        idle = [id_ for pair, (id_, presence) in placed.items() if pair not in wanted and presence == Presence.ABSENT]
+        for idle_ids in chunks(idle):
+            session.execute(delete(Placement).where(Placement.id.in_(idle_ids)))
+        mark_changed(session, Placement.account_id.in_(ids))
+        missing += sorted(wanted - placed.keys(), key=lambda pair: (pair[2], pair[0], pair[1] or 0))
+    _place(session, missing, profiles)
+
+
+def mark_changed(session: Session, which: ColumnElement[bool]) -> None:
+    """The placements that ``which`` selects have to be looked at again."""
+    session.execute(
+        update(Placement).where(which).values(changed=Placement.changed + 1).execution_options(synchronize_session=False)
+    )
+
+
+def _wanted(session: Session, account_ids: Sequence[int]) -> set[Pair]:
+    own = select(Account.id, Account.nas_id).where(
+        Account.id.in_(account_ids), Account.deleted_at.is_(None), Account.nas_id.is_not(None)
+    )
+    subaccounts = select(Subaccount.account_id, Subaccount.id, Subaccount.nas_id).where(
+        Subaccount.account_id.in_(account_ids), Subaccount.deleted_at.is_(None), Subaccount.nas_id.is_not(None)
+    )
+    pairs: set[Pair] = {(account, None, nas) for account, nas in session.execute(own) if nas is not None}
+    pairs.update((account, sub, nas) for account, sub, nas in session.execute(subaccounts) if nas is not None)
+    return pairs
+
+
+def _place(session: Session, pairs: Sequence[Pair], profiles: Mapping[str, Profile]) -> None:
+    by_nas: dict[int, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_nas[pair[2]].append(pair)
+    for nas_id in sorted(by_nas):
+        slots = _free_slots(session, nas_id, profiles)
+        rows = [
+            {"nas_id": nas_id, "account_id": account, "subaccount_id": subaccount, "slot": next(slots)}
+            for account, subaccount, _ in by_nas[nas_id]
+        ]
+        session.execute(insert(Placement), rows)
+
+
+def _free_slots(session: Session, nas_id: int, profiles: Mapping[str, Profile]) -> Iterator[int]:
+    """The free slots of a NAS in ascending order. Locks the NAS so that two writers never take the same one."""
+    nas = session.execute(select(Nas).where(Nas.id == nas_id).with_for_update()).scalar_one()
+    used = set(session.scalars(select(Placement.slot).where(Placement.nas_id == nas_id)))
+    profile = profiles.get(nas.profile)
+    largest = profile.max_slot if profile else None
+    slot = 0
+    while True:
+        slot += 1
+        if largest is not None and slot > largest:
+            raise InputError(
+                f"NAS {nas.name} is full: profile {nas.profile} can hold {largest} subscribers",
+                remedy="place some of them on another NAS",
+            )
+        if slot not in used:
+            yield slot

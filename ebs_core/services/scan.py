@@ -1,0 +1,180 @@
+"""Looking at every placement of a NAS at once: what should be there against what the NAS last confirmed.
+
+This is the hot path of planning: it reads bare tuples with one join, and builds objects only where there is something to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, select, type_coerce
+from sqlalchemy.orm import Session
+
+from ebs_core.domain.actions import Action, Level
+from ebs_core.domain.placement import SEPARATOR, Applied, Desired, Kind, Presence, Step, diff, in_step
+from ebs_core.domain.rules import AccountStatus, Allowances, Standing, is_added, is_enabled
+from ebs_core.domain.speed import Speed
+from ebs_core.services.nases import NasContext
+from ebs_core.services.variables import VARIABLES, Facts, column_of, identity
+from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff, tariff_speed_columns
+
+
+class Due(NamedTuple):
+    """A placement with steps to take. ``changed`` is the change counter that was read with it."""
+
+    placement_id: int
+    changed: int
+    desired: Desired
+    applied: Applied
+    steps: tuple[Step, ...]
+
+
+class ScanResult(NamedTuple):
+    """``settled``: ``(placement id, changed)`` of those that are right but still marked as changed."""
+
+    total: int
+    due: list[Due]
+    settled: list[tuple[int, int]]
+
+
+@lru_cache(maxsize=4096)
+def _enabled(
+    sign: int, limit: bool, blocked: bool, status: int, tariff_active: bool, null: bool, minus: bool, block: bool
+) -> bool:
+    """The access rules by the sign of the funds; periods without calendars are always open."""
+    standing = Standing(sign, limit, blocked, AccountStatus(status), tariff_active, True)
+    return is_enabled(standing, Allowances(null, minus, block))
+
+
+def record_actions(level: Level) -> tuple[Action, ...]:
+    """The actions whose templates decide what the records look like."""
+    return tuple(Action.of(level, kind.value) for kind in Kind)
+
+
+def watched(context: NasContext, level: Level) -> tuple[str, ...]:
+    """Variables whose change means other records on this NAS."""
+    return identity(context.templates.variables(*record_actions(level)))
+
+
+def _key_format(context: NasContext, names: tuple[str, ...]) -> str:
+    """A printf format for the key: the NAS's own values filled in, the others in the order of their columns."""
+    facts = Facts(on=context.facts, secrets=None)  # type: ignore[arg-type]
+    parts = []
+    for name in names:
+        if column_of(name) is not None:
+            parts.append(f"{name}=%s")
+        else:
+            parts.append(f"{name}={_constant(name, facts)}".replace("%", "%%"))
+    return SEPARATOR.join(parts)
+
+
+def _constant(name: str, facts: Facts) -> str:
+    if name in ("nas_password", "nas_secret"):
+        return ""  # a NAS's own secrets never appear outside their column
+    value = VARIABLES[name](facts)
+    if isinstance(value, Mapping):
+        return ",".join(f"{option}={value[option]}" for option in sorted(value))
+    return str(value)
+
+
+def _raw(column: Any, kind: type[BigInteger] | type[Integer] = Integer) -> ColumnElement[Any]:
+    """The column without Python-side conversion."""
+    return type_coerce(column, kind())
+
+
+def _query(level: Level, nas_id: int, names: tuple[str, ...]) -> Select[Any]:
+    owner: Any = Subaccount if level is Level.SUBACCOUNT else Account
+    gone: ColumnElement[bool] = Account.deleted_at.is_not(None)
+    if level is Level.SUBACCOUNT:
+        gone = gone | Subaccount.deleted_at.is_not(None)
+    columns = [column for name in names if (column := column_of(name)) is not None]
+    query = select(
+        Placement.id,
+        Placement.changed,
+        _raw(Placement.changed != Placement.settled),
+        Placement.presence,
+        _raw(Placement.enabled),
+        Placement.speed,
+        Placement.key,
+        Placement.revision,
+        _raw(gone),
+        owner.nas_id,
+        _raw(Account.balance, BigInteger) + _raw(Account.credit, BigInteger),
+        _raw(Account.disabled_by_limit),
+        _raw(Account.balance_blocked),
+        Account.status,
+        Account.tariff_id,
+        _raw(owner.allow_ipn_with_null),
+        _raw(owner.allow_ipn_with_minus),
+        _raw(owner.allow_ipn_with_block),
+        owner.ipn_speed,
+        *(_plain(column) for column in columns),
+    ).join(Account, Account.id == Placement.account_id)
+    if any(column.class_ is Tariff for column in columns if hasattr(column, "class_")):
+        query = query.outerjoin(Tariff, Tariff.id == Account.tariff_id)
+    if level is Level.SUBACCOUNT:
+        query = query.join(Subaccount, Subaccount.id == Placement.subaccount_id)
+    else:
+        query = query.where(Placement.subaccount_id.is_(None))
+    return query.where(Placement.nas_id == nas_id)
+
+
+def _plain(column: Any) -> ColumnElement[Any]:
+    return type_coerce(column, BigInteger()) if column.type.python_type is not str else column
+
+
+class _TariffFacts(NamedTuple):
+    active: bool
+    nas_actions: bool
+    speed: str
+
+
+def tariffs(session: Session) -> dict[int, _TariffFacts]:
+    rows = session.execute(select(Tariff.id, Tariff.active, Tariff.nas_actions, *tariff_speed_columns()))
+    return {row[0]: _TariffFacts(row[1], row[2], Speed(*row[3:]).encode()) for row in rows}
+
+
+_NO_TARIFF = _TariffFacts(active=False, nas_actions=False, speed=Speed().encode())
+
+
+def scan(session: Session, context: NasContext) -> ScanResult:
+    """Every placement of the NAS, both levels. Costs a few microseconds each when there is nothing to do."""
+    result = ScanResult(0, [], [])
+    by_id = tariffs(session)
+    total = 0
+    for level in (Level.ACCOUNT, Level.SUBACCOUNT):
+        total += _scan_level(session, context, level, by_id, result)
+    return result._replace(total=total)
+
+
+def _scan_level(
+    session: Session, context: NasContext, level: Level, by_id: Mapping[int, _TariffFacts], result: ScanResult
+) -> int:
+    names = watched(context, level)
+    key_format, revision, nas_id = _key_format(context, names), context.templates.revision, context.id
+    rows = session.execute(_query(level, nas_id, names)).all()
+    for row in rows:
+        id_, changed, dirty, presence, enabled, speed, key, old_revision, gone, wanted_nas = row[:10]
+        funds, limit, blocked, status, tariff_id, null, minus, block, own_speed = row[10:19]
+        tariff = by_id.get(tariff_id, _NO_TARIFF)
+        present = not gone and is_added(
+            has_nas=wanted_nas == nas_id, tariff_active=tariff.active, runs_nas_actions=tariff.nas_actions
+        )
+        desired = Desired(
+            present,
+            present
+            and _enabled(
+                (funds > 0) - (funds < 0), bool(limit), bool(blocked), status, tariff.active, bool(null), bool(minus), bool(block)
+            ),
+            own_speed or tariff.speed,
+            key_format % row[19:],
+            revision,
+        )
+        applied = Applied(Presence(presence), None if enabled is None else bool(enabled), speed, key, old_revision)
+        if not in_step(desired, applied):
+            result.due.append(Due(id_, changed, desired, applied, diff(desired, applied)))
+        elif dirty:
+            result.settled.append((id_, changed))
+    return len(rows)

@@ -1,0 +1,137 @@
+"""Bringing a NAS into service: test the way to it, trust its key, set it up once (bootstrap)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import insert
+
+from ebs_core.crypto import SecretBox
+from ebs_core.domain.commands import Command, Job, Outcome, Reply
+from ebs_core.domain.errors import HostKeyChanged, HostKeyUnknown, NasError
+from ebs_core.ports import Backends
+from ebs_core.services.nases import NasCatalogue, NasContext
+from ebs_core.services.variables import VARIABLES, Facts, collect
+from ebs_core.storage.database import Database
+from ebs_core.storage.leases import held
+from ebs_core.storage.tables import ActionLog
+
+BOOTSTRAP = "bootstrap"
+
+
+class TestStep(NamedTuple):
+    """One step of a connection test. ``seconds`` it took; ``problem`` is empty when it went well."""
+
+    name: str
+    seconds: float
+    detail: str
+    problem: str = ""
+
+
+class NasSetup:
+    """Thread-safe: each call has its own transactions and sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: NasCatalogue,
+        backends: Backends,
+        secrets: SecretBox,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._backends = backends
+        self._secrets = secrets
+        self._clock = clock
+
+    def context(self, name: str) -> NasContext:
+        with self._database.read() as session:
+            return self._catalogue.load(session, name)
+
+    def shown_key(self, name: str) -> str | None:
+        """The host key (or certificate fingerprint) that the NAS shows now. Raises NasError."""
+        return self._backends.host_key(self._catalogue.endpoint(self.context(name)))
+
+    def test(self, name: str) -> Iterator[TestStep]:
+        """Reach it, compare its key, log in; stops at the first step that fails."""
+        endpoint = self._catalogue.endpoint(self.context(name))
+        started = time.monotonic()
+        where = f"{endpoint.transport} {endpoint.address or 'this machine'}{f':{endpoint.port}' if endpoint.port else ''}"
+        try:
+            key = self._backends.host_key(endpoint)
+        except NasError as error:
+            yield TestStep("reach", time.monotonic() - started, where, str(error))
+            return
+        yield TestStep("reach", time.monotonic() - started, where)
+        if key is not None:
+            problem = _key_problem(endpoint.name, endpoint.host_key, key)
+            yield TestStep("host key", 0.0, key, str(problem) if problem else "")
+            if problem:
+                return
+        started = time.monotonic()
+        try:
+            self._backends.open(endpoint).close()
+        except NasError as error:
+            yield TestStep("login", time.monotonic() - started, endpoint.login, str(error))
+            return
+        yield TestStep("login", time.monotonic() - started, endpoint.login)
+
+    def bootstrap_commands(self, name: str) -> tuple[NasContext, tuple[Command, ...]]:
+        """The one-time set-up of the NAS, rendered but not sent."""
+        context = self.context(name)
+        names = [variable for variable in VARIABLES if variable.startswith("nas_") or variable == "options"]
+        values = collect(names, Facts(context.facts, self._secrets))
+        rendered = self._catalogue.renderer.bootstrap(context.profile, values)
+        commands = self._backends.parse(context.profile, context.transport, rendered)
+        self._backends.check_values(context.transport, commands)
+        return context, commands
+
+    def bootstrap(self, name: str) -> list[tuple[Command, Reply]]:
+        """Send the set-up, under the NAS's lease, and record it in the action log. Raises NasError if it cannot be reached."""
+        context, commands = self.bootstrap_commands(name)
+        with held(self._database, context.id, name):
+            session = self._backends.open(self._catalogue.endpoint(context))
+            try:
+                (replies,) = session.run([Job(0, commands)])
+            finally:
+                session.close()
+            done = list(zip(commands, replies, strict=True))
+            log = [self._entry(name, command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
+            if log:
+                with self._database.write() as write:
+                    write.execute(insert(ActionLog), log)
+        return done
+
+    def _entry(self, nas: str, command: Command, reply: Reply) -> dict[str, Any]:
+        return {
+            "at": self._clock(),
+            "nas": nas,
+            "account": "",
+            "subaccount": "",
+            "placement_id": None,
+            "action": BOOTSTRAP,
+            "cause": "an operator asked for it",
+            "command": command.show(),
+            "outcome": reply.outcome.value,
+            "status": reply.status,
+            "output": reply.output,
+            "duration": reply.duration,
+        }
+
+
+def _key_problem(nas: str, trusted: str | None, shown: str) -> NasError | None:
+    if trusted is None:
+        return HostKeyUnknown(
+            "its key is not trusted yet", nas=nas, remedy=f"compare it with the NAS's own, then 'ebs nas trust {nas}'"
+        )
+    if trusted.split()[:2] != shown.split()[:2]:
+        return HostKeyChanged(
+            "shows another key than the trusted one",
+            nas=nas,
+            remedy=f"find out why (reinstalled? somebody in between?); only then 'ebs nas trust {nas}'",
+        )
+    return None

@@ -1,0 +1,32 @@
+"""An operator's own templates: checked when saved, kept in versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ebs_core.domain.actions import Action
+from ebs_core.domain.errors import TemplateError
+from ebs_core.ports import Renderer
+from ebs_core.services.nases import overrides, profile_named
+from ebs_core.storage.tables import Nas, NasTemplate
+
+
+def check_template(renderer: Renderer, nas: Nas, action: str, source: str, file: str) -> None:
+    """Raises TemplateError with every problem of the template on that NAS."""
+    profile = profile_named(renderer.profiles(), nas.profile, nas.name)
+    transport = nas.transport or profile.transports[0]
+    problems = renderer.check(profile, transport, action, source, file)
+    if problems:
+        raise TemplateError(f"template {action} for NAS {nas.name} cannot be used:", problems)
+
+
+def save_template(renderer: Renderer, nas: Nas, action: Action, source: str | None, file: str, now: datetime) -> bool:
+    """Put a template into force on a NAS as its next version (None: the profile's own again); False if it is in force already.
+    Raises TemplateError."""
+    if source is not None:
+        check_template(renderer, nas, action.value, source, file)
+    if overrides(nas).get(action.value) == source:
+        return False
+    version = 1 + max((template.version for template in nas.templates if template.action == action), default=0)
+    nas.templates.append(NasTemplate(action=action.value, version=version, source=source, created_at=now))
+    return True

@@ -1,0 +1,350 @@
+"""The tables. Every variable that a template can name has its column here (see ``ebs_core.services.variables``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
+
+from ebs_core.domain.rules import AccessType, AccountStatus
+from ebs_core.domain.speed import DEFAULT_PRIORITY, FIGURES
+from ebs_core.storage.types import Moment, Money
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012
+        str: Text,
+        Decimal: Money,
+        datetime: Moment,
+        dict[str, Any]: JSON,
+    }
+
+
+class Nas(Base):
+    """An access server."""
+
+    __tablename__ = "nas"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(unique=True)
+    profile: Mapped[str]
+    transport: Mapped[str | None] = mapped_column(default=None)
+    """None: the first of the profile."""
+    address: Mapped[str] = mapped_column(default="")
+    port: Mapped[int | None] = mapped_column(default=None)
+    login: Mapped[str] = mapped_column(default="")
+    password: Mapped[str | None] = mapped_column(default=None)
+    """Sealed."""
+    key_file: Mapped[str | None] = mapped_column(default=None)
+    host_key: Mapped[str | None] = mapped_column(default=None)
+    options: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    comment: Mapped[str] = mapped_column(default="")
+    # What RADIUS and the original's templates know of a NAS
+    secret: Mapped[str | None] = mapped_column(default=None)
+    """Sealed RADIUS shared secret."""
+    identify: Mapped[str] = mapped_column(default="")
+    """RADIUS NAS-Identifier."""
+    allow_pptp: Mapped[bool] = mapped_column(default=True)
+    allow_pppoe: Mapped[bool] = mapped_column(default=True)
+    allow_ipn: Mapped[bool] = mapped_column(default=True)
+    speed_vendor_1: Mapped[str] = mapped_column(default="")
+    speed_vendor_2: Mapped[str] = mapped_column(default="")
+    speed_attr_id1: Mapped[str] = mapped_column(default="")
+    speed_attr_id2: Mapped[str] = mapped_column(default="")
+    speed_value1: Mapped[str] = mapped_column(default="")
+    speed_value2: Mapped[str] = mapped_column(default="")
+    acct_interim_interval: Mapped[int] = mapped_column(default=60)
+    """Seconds."""
+    # Work on it
+    failure: Mapped[str | None] = mapped_column(default=None)
+    """Why the NAS could not be worked at the last try, for people."""
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    worked_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The end of the last apply that reached it."""
+    released: Mapped[int] = mapped_column(default=0)
+    """How many placements an operator allowed the next plan to cut off (see the blast radius)."""
+    lease_owner: Mapped[str | None] = mapped_column(default=None)
+    lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The fencing token: every write of a result checks that it is still its own."""
+    lease_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Milliseconds since 1970 by the database's clock."""
+
+    templates: Mapped[list[NasTemplate]] = relationship(
+        back_populates="nas", default_factory=list, cascade="all, delete-orphan", order_by="NasTemplate.version"
+    )
+
+
+class NasTemplate(Base):
+    """An operator's own template on one NAS. Versions are kept; the highest is in force."""
+
+    __tablename__ = "nas_template"
+    __table_args__ = (UniqueConstraint("nas_id", "action", "version"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    nas_id: Mapped[int] = mapped_column(ForeignKey("nas.id", ondelete="CASCADE"), init=False)
+    action: Mapped[str]
+    version: Mapped[int]
+    source: Mapped[str | None]
+    """None: back to the profile's."""
+    created_at: Mapped[datetime]
+    nas: Mapped[Nas] = relationship(back_populates="templates", repr=False, default=None)
+
+
+class Tariff(Base):
+    """A tariff with its access parameters."""
+
+    __tablename__ = "tariff"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(unique=True)
+    access_type: Mapped[int] = mapped_column(SmallInteger, default=AccessType.IPOE)
+    nas_actions: Mapped[bool] = mapped_column(default=True)
+    """Runs the actions of a NAS (the original's ``ipn_for_vpn`` for VPN tariffs)."""
+    active: Mapped[bool] = mapped_column(default=True)
+    download: Mapped[int] = mapped_column(BigInteger, default=0)
+    upload: Mapped[int] = mapped_column(BigInteger, default=0)
+    burst_download: Mapped[int] = mapped_column(BigInteger, default=0)
+    burst_upload: Mapped[int] = mapped_column(BigInteger, default=0)
+    burst_threshold_download: Mapped[int] = mapped_column(BigInteger, default=0)
+    burst_threshold_upload: Mapped[int] = mapped_column(BigInteger, default=0)
+    burst_time_download: Mapped[int] = mapped_column(default=0)
+    burst_time_upload: Mapped[int] = mapped_column(default=0)
+    min_download: Mapped[int] = mapped_column(BigInteger, default=0)
+    min_upload: Mapped[int] = mapped_column(BigInteger, default=0)
+    priority: Mapped[int] = mapped_column(SmallInteger, default=DEFAULT_PRIORITY)
+    comment: Mapped[str] = mapped_column(default="")
+    # Named by the original's templates; the engines behind them are billing's
+    cost: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    reset_tarif_cost: Mapped[bool] = mapped_column(default=False)
+    access_parameters_id: Mapped[int | None] = mapped_column(default=None)
+    time_access_service_id: Mapped[int | None] = mapped_column(default=None)
+    traffic_transmit_service_id: Mapped[int | None] = mapped_column(default=None)
+    settlement_period_id: Mapped[int | None] = mapped_column(default=None)
+    allow_express_pay: Mapped[bool] = mapped_column(default=False)
+    userblock_max_days: Mapped[int] = mapped_column(default=0)
+
+
+def tariff_speed_columns() -> list[Any]:
+    """The eleven figures in the order of ``ebs_core.domain.speed.Speed``."""
+    return [getattr(Tariff, name) for name in FIGURES]
+
+
+class Account(Base):
+    """A subscriber: one contract, one balance."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        Index(
+            "uq_account_username",
+            "username",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    username: Mapped[str]
+    created_at: Mapped[datetime]
+    password: Mapped[str | None] = mapped_column(default=None)
+    """Sealed."""
+    password_revision: Mapped[int] = mapped_column(default=0)
+    """Grows when the password becomes another one; the sealed text also changes when the key is rotated."""
+    full_name: Mapped[str] = mapped_column(default="")
+    contract: Mapped[str] = mapped_column(default="")
+    phone: Mapped[str] = mapped_column(default="")
+    email: Mapped[str] = mapped_column(default="")
+    postal_address: Mapped[str] = mapped_column(default="")
+    comment: Mapped[str] = mapped_column(default="")
+    balance: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    credit: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    bonus_balance: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    status: Mapped[int] = mapped_column(SmallInteger, default=AccountStatus.ACTIVE)
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), default=None, index=True)
+    """The tariff in force now; ``AccountTariff`` has the history."""
+    nas_id: Mapped[int | None] = mapped_column(ForeignKey("nas.id"), default=None, index=True)
+    """Set for accounts that are placed on a NAS themselves (account-level actions)."""
+    disabled_by_limit: Mapped[bool] = mapped_column(default=False)
+    balance_blocked: Mapped[bool] = mapped_column(default=False)
+    allow_ipn_with_null: Mapped[bool] = mapped_column(default=False)
+    allow_ipn_with_minus: Mapped[bool] = mapped_column(default=False)
+    allow_ipn_with_block: Mapped[bool] = mapped_column(default=False)
+    ipn_speed: Mapped[str] = mapped_column(default="")
+    """The account's own speed (``Speed.encode``), or empty."""
+    vpn_speed: Mapped[str] = mapped_column(default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class AccountTariff(Base):
+    """Which tariff an account has from which moment."""
+
+    __tablename__ = "account_tariff"
+    __table_args__ = (Index("ix_account_tariff_account_id_since", "account_id", "since"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
+    since: Mapped[datetime]
+
+
+class Subaccount(Base):
+    """A network identity of an account: every IP, MAC and VLAN lives here."""
+
+    __tablename__ = "subaccount"
+    __table_args__ = (
+        Index(
+            "uq_subaccount_username",
+            "username",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "uq_subaccount_nas_id_ipn_ip_address",
+            "nas_id",
+            "ipn_ip_address",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL AND ipn_ip_address <> ''"),
+            postgresql_where=text("deleted_at IS NULL AND ipn_ip_address <> ''"),
+        ),
+        Index(
+            "uq_subaccount_nas_id_vpn_ip_address",
+            "nas_id",
+            "vpn_ip_address",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL AND vpn_ip_address <> ''"),
+            postgresql_where=text("deleted_at IS NULL AND vpn_ip_address <> ''"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    username: Mapped[str]
+    password: Mapped[str | None] = mapped_column(default=None)
+    """Sealed."""
+    password_revision: Mapped[int] = mapped_column(default=0)
+    nas_id: Mapped[int | None] = mapped_column(ForeignKey("nas.id"), default=None)
+    ipn_ip_address: Mapped[str] = mapped_column(default="")
+    ipn_mac_address: Mapped[str] = mapped_column(default="")
+    vpn_ip_address: Mapped[str] = mapped_column(default="")
+    vpn_ipv6_ip_address: Mapped[str] = mapped_column(default="")
+    vlan: Mapped[int | None] = mapped_column(default=None)
+    switch_id: Mapped[int | None] = mapped_column(default=None)
+    switch_port: Mapped[int | None] = mapped_column(default=None)
+    ipn_speed: Mapped[str] = mapped_column(default="")
+    """The subaccount's own speed (``Speed.encode``), which wins over the tariff's; or empty."""
+    vpn_speed: Mapped[str] = mapped_column(default="")
+    allow_ipn_with_null: Mapped[bool] = mapped_column(default=False)
+    allow_ipn_with_minus: Mapped[bool] = mapped_column(default=False)
+    allow_ipn_with_block: Mapped[bool] = mapped_column(default=False)
+    allow_vpn_with_null: Mapped[bool] = mapped_column(default=False)
+    allow_vpn_with_minus: Mapped[bool] = mapped_column(default=False)
+    allow_vpn_with_block: Mapped[bool] = mapped_column(default=False)
+    allow_dhcp: Mapped[bool] = mapped_column(default=True)
+    allow_dhcp_with_null: Mapped[bool] = mapped_column(default=False)
+    allow_dhcp_with_minus: Mapped[bool] = mapped_column(default=False)
+    allow_dhcp_with_block: Mapped[bool] = mapped_column(default=False)
+    associate_pptp_ipn_ip: Mapped[bool] = mapped_column(default=False)
+    associate_pppoe_ipn_mac: Mapped[bool] = mapped_column(default=False)
+    allow_addonservice: Mapped[bool] = mapped_column(default=False)
+    ipv4_ipn_pool_id: Mapped[int | None] = mapped_column(default=None)
+    ipv4_vpn_pool_id: Mapped[int | None] = mapped_column(default=None)
+    comment: Mapped[str] = mapped_column(default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Placement(Base):
+    """One account or subaccount on one NAS, with what the NAS last confirmed (applied) and what was last read (observed)."""
+
+    __tablename__ = "placement"
+    __table_args__ = (
+        UniqueConstraint("nas_id", "slot"),
+        UniqueConstraint("subaccount_id", "nas_id"),
+        Index(
+            "uq_placement_account_id_nas_id",
+            "account_id",
+            "nas_id",
+            unique=True,
+            sqlite_where=text("subaccount_id IS NULL"),
+            postgresql_where=text("subaccount_id IS NULL"),
+        ),
+        Index(
+            "ix_placement_dirty",
+            "nas_id",
+            sqlite_where=text("changed <> settled"),
+            postgresql_where=text("changed <> settled"),
+        ),
+        CheckConstraint("slot > 0", name="slot"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    nas_id: Mapped[int] = mapped_column(ForeignKey("nas.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    slot: Mapped[int]
+    subaccount_id: Mapped[int | None] = mapped_column(ForeignKey("subaccount.id"), default=None)
+    # applied: see ebs_core.domain.placement.Applied
+    presence: Mapped[int] = mapped_column(SmallInteger, default=0)
+    enabled: Mapped[bool | None] = mapped_column(default=None)
+    speed: Mapped[str | None] = mapped_column(default=None)
+    key: Mapped[str | None] = mapped_column(default=None)
+    revision: Mapped[str | None] = mapped_column(default=None)
+    values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """What the records were rendered with; passwords sealed."""
+    # observed
+    observed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    observed_at: Mapped[datetime | None] = mapped_column(default=None)
+    # work
+    changed: Mapped[int] = mapped_column(BigInteger, default=1)
+    """Grows in the transaction of every change that may concern the placement."""
+    settled: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The value of ``changed`` up to which applied equals desired: dirty is ``changed <> settled``."""
+    failure: Mapped[str | None] = mapped_column(default=None)
+    """What the last try failed with, for people; None when it went well."""
+
+
+class ActionLog(Base):
+    """Every command that was sent, with its cause and result. Names are copied: the log outlives what it tells of."""
+
+    __tablename__ = "action_log"
+    __table_args__ = (Index("ix_action_log_account_at", "account", "at"), Index("ix_action_log_nas_at", "nas", "at"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    at: Mapped[datetime]
+    nas: Mapped[str]
+    account: Mapped[str]
+    subaccount: Mapped[str]
+    placement_id: Mapped[int | None] = mapped_column(BigInteger)
+    action: Mapped[str]
+    cause: Mapped[str]
+    command: Mapped[str]
+    """As sent, secrets masked."""
+    outcome: Mapped[str]
+    status: Mapped[int | None]
+    output: Mapped[str]
+    duration: Mapped[float]
+    """Seconds."""

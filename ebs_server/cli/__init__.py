@@ -1,0 +1,1 @@
+"""The ``ebs`` command line: thin, every command is one use case."""

@@ -1,0 +1,246 @@
+"""``ebs plan``, ``ebs apply``, ``ebs status``, ``ebs log``, ``ebs hold``"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ebs_core.domain.actions import Action
+from ebs_core.domain.errors import EbsError, InputError
+from ebs_core.domain.placement import Kind
+from ebs_core.services import views
+from ebs_core.services.applier import NasResult
+from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
+from ebs_server.cli.common import DONE, NAS_FAILED, State, json_option, pass_state, print_json, print_table, site_options
+
+nas_filter = click.option("--nas", "names", multiple=True, metavar="N", help="Only this NAS; may be repeated.")
+
+
+@click.command()
+@nas_filter
+@json_option
+@site_options
+@pass_state
+def plan(state: State, names: tuple[str, ...], as_json: bool) -> int:
+    """Show what would be sent and why, per NAS and subscriber. Sends nothing."""
+    site = state.site
+    plans = site.planner.plan_all(names)
+    if as_json:
+        print_json({"nases": [plan_view(site.planner, plan) for plan in plans]})
+        return DONE
+    for nas_plan in plans:
+        print_plan(site.planner, nas_plan)
+    return DONE
+
+
+def _steps(planner: Planner, nas_plan: NasPlan, item: PlannedPlacement) -> Iterator[dict[str, Any]]:
+    for step in item.due.steps:
+        view: dict[str, Any] = {
+            "action": Action.of(item.level, step.kind.value).value,
+            "reason": item.reason(step),
+            "commands": [],
+            "problem": None,
+        }
+        try:
+            view["commands"] = [command.show() for command in planner.render(nas_plan, item, step.kind)]
+        except EbsError as error:
+            view["problem"] = str(error)
+        yield view
+
+
+def plan_view(planner: Planner, nas_plan: NasPlan) -> dict[str, Any]:
+    return {
+        "nas": nas_plan.name,
+        "placements": nas_plan.placements,
+        "held": nas_plan.held,
+        "would_cut_off": nas_plan.cut_off,
+        "items": [
+            {
+                "account": item.account,
+                "subaccount": item.subaccount or None,
+                "full_name": item.full_name,
+                "steps": list(_steps(planner, nas_plan, item)),
+            }
+            for item in nas_plan.items
+        ],
+    }
+
+
+def print_plan(planner: Planner, nas_plan: NasPlan, limit: int = 0) -> None:
+    """For people; ``limit`` cuts the list of subscribers (0: all)."""
+    if not nas_plan.items:
+        click.echo(f"NAS {nas_plan.name}: nothing to do, {nas_plan.placements} placements are as they should be")
+        return
+    counts = ", ".join(f"{count} {kind.value}" for kind in Kind if (count := nas_plan.count(kind)))
+    click.echo(f"NAS {nas_plan.name}: {len(nas_plan.items)} of {nas_plan.placements} placements: {counts}")
+    if nas_plan.held:
+        click.echo(f"  HELD: it would cut off {nas_plan.cut_off} placements; 'ebs hold release {nas_plan.name}' lets it go")
+    for item in nas_plan.items[: limit or None]:
+        click.echo(f"  {item.label}" + (f" ({item.full_name})" if item.full_name else ""))
+        for step in _steps(planner, nas_plan, item):
+            click.echo(f"    {step['action']}: {step['reason']}")
+            for command in step["commands"]:
+                click.echo("      " + command.replace("\n", "\n      "))
+            if step["problem"]:
+                click.echo(f"      CANNOT BE SENT: {step['problem']}")
+    if limit and len(nas_plan.items) > limit:
+        click.echo(f"  … and {len(nas_plan.items) - limit} more")
+
+
+@click.command()
+@nas_filter
+@json_option
+@site_options
+@pass_state
+def apply(state: State, names: tuple[str, ...], as_json: bool) -> int:
+    """Send what is due, and record every command. Exit status 1 if something on a NAS failed (the rest was done)."""
+    site = state.site
+    with site.database.read() as session:
+        known = [context.name for context in site.catalogue.load_all(session)]
+    if unknown := set(names) - set(known):
+        raise InputError(f"there is no NAS {min(unknown)!r}", remedy="'ebs nas list' shows the names")
+    with progress_bars(show=not as_json) as report:
+        results = site.applier.apply([name for name in known if not names or name in names], report)
+    if as_json:
+        print_json({"ok": all(result.ok for result in results), "nases": [result_view(result) for result in results]})
+    else:
+        print_results(results)
+    return DONE if all(result.ok for result in results) else NAS_FAILED
+
+
+@contextmanager
+def progress_bars(*, show: bool, everywhere: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar per NAS on a terminal's standard error; elsewhere nothing, or (``everywhere``) how the bars end."""
+    out = Console(stderr=not everywhere)
+    if not show or not (out.is_terminal or everywhere):
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(nas: str, done: int, due: int) -> None:
+            if nas not in tasks:
+                tasks[nas] = progress.add_task(nas, total=due)
+            progress.update(tasks[nas], completed=done, total=due)
+
+        yield report
+
+
+def result_view(result: NasResult) -> dict[str, Any]:
+    return {
+        "nas": result.nas,
+        "ok": result.ok,
+        "due": result.due,
+        "done": result.done,
+        "commands": result.commands,
+        "failed": result.failed,
+        "failure": result.failure or None,
+        "held": result.held,
+        "would_cut_off": result.cut_off,
+    }
+
+
+def print_results(results: Sequence[NasResult]) -> None:
+    for result in results:
+        click.echo(f"NAS {result.nas}: {result.done} of {result.due} placements done, {result.commands} commands sent")
+        if result.held:
+            click.echo(
+                f"  HELD, nothing was sent: it would cut off {result.cut_off} placements\n"
+                f"  → look at 'ebs plan --nas {result.nas}', then 'ebs hold release {result.nas}' and apply again"
+            )
+        for label, reason in result.failed.items():
+            click.echo(f"  FAILED {label}: {reason}")
+        if result.failure:
+            click.echo("  FAILED " + result.failure.replace("\n", "\n  "))
+
+
+@click.command()
+@json_option
+@site_options
+@pass_state
+def status(state: State, as_json: bool) -> int:
+    """Per NAS: placements in sync, pending, failing, held."""
+    site = state.site
+    plans = site.planner.plan_all()
+    with site.database.read() as session:
+        rows = views.status(session, plans)
+    if as_json:
+        print_json({"nases": rows})
+    else:
+        columns = {"nas": "NAS", "placements": "PLACEMENTS", "in_sync": "IN SYNC", "pending": "PENDING"}
+        print_table(rows, {**columns, "failing": "FAILING", "held": "HELD", "worked_at": "LAST WORKED", "failure": "FAILURE"})
+    return DONE
+
+
+@click.command()
+@click.option("--account", metavar="U", help="Of this account or subaccount.")
+@click.option("--nas", metavar="N", help="On this NAS.")
+@click.option("--limit", default=0, metavar="N", help="Only the newest so many.")
+@json_option
+@site_options
+@pass_state
+def log(state: State, account: str | None, nas: str | None, limit: int, as_json: bool) -> int:
+    """Every command that was sent: when, why, what came back."""
+    with state.site.database.read() as session:
+        rows = views.log(session, account, nas, limit)
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_log_line(row)
+    return DONE
+
+
+def print_log_line(row: views.View) -> None:
+    who = row["subaccount"] or row["account"] or "-"
+    took = f"{row['duration'] * 1000:.1f} ms"
+    status = "" if row["status"] is None else f", status {row['status']}"
+    click.echo(f"{row['at']}  {row['nas']}  {who}  {row['action']}: {row['outcome']}{status}, {took}; because: {row['cause']}")
+    if row["command"]:
+        click.echo("    " + row["command"].replace("\n", "\n    "))
+    if row["output"]:
+        click.echo("    > " + row["output"].replace("\n", "\n    > "))
+
+
+@click.group()
+def hold() -> None:
+    """Plans that would cut off too many at once wait for an operator."""
+
+
+@hold.command(name="list")
+@json_option
+@site_options
+@pass_state
+def list_(state: State, as_json: bool) -> int:
+    """NASes whose next plan is held."""
+    rows = [
+        {"nas": plan.name, "would_cut_off": plan.cut_off, "placements": plan.placements}
+        for plan in state.site.planner.plan_all()
+        if plan.held
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, {"nas": "NAS", "would_cut_off": "WOULD CUT OFF", "placements": "PLACEMENTS"})
+    return DONE
+
+
+@hold.command()
+@click.argument("nas")
+@site_options
+@pass_state
+def release(state: State, nas: str) -> int:
+    """Let the plan of a NAS go, as it is now: not more than it would cut off at this moment."""
+    held = state.site.planner.plan(nas)
+    if not held.held:
+        click.echo(f"NAS {nas}: its plan is not held")
+        return DONE
+    state.site.editor.release(nas, held.cut_off)
+    click.echo(f"NAS {nas}: the next apply may cut off up to {held.cut_off} placements")
+    return DONE
