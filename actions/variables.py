@@ -36,7 +36,8 @@ _ACCOUNT: dict[str, object] = {
     "vpn_speed": "10M/10M", "ipn_added": True, "allow_express_pay": True, "account_status": 1, "username": "a-0017",
     "password": "secret", "current_acctf": 8, "allow_ipn_with_null": True, "allow_ipn_with_minus": True,
     "allow_ipn_with_block": True, "userblock_max_days": 30,
-    "full_name": "Ivan Ivanov", "comment": "third floor", "contract": "C-17",
+    "full_name": "Ivan Ivanov", "comment": "third floor", "contract": "C-17", "phone": "+375291234567",
+    "email": "ivan@example.net", "postal_address": "Lesnaya 17", "tariff_name": "Home 50", "bonus_balance": Decimal("1.00"),
 }  # fmt: skip
 
 _SUBACCOUNT: dict[str, object] = {
@@ -60,6 +61,7 @@ _NAS: dict[str, object] = {
     "speed_value1": "10M/10M", "speed_value2": "10M/10M", "identify": "nas1", "subacc_add_action": "add",
     "subacc_enable_action": "enable", "subacc_disable_action": "disable", "subacc_del_action": "delete",
     "subacc_ipn_speed_action": "speed", "acct_interim_interval": 60,
+    "comment": "in the cellar",
 }  # fmt: skip
 
 _SPEED: dict[str, object] = {

@@ -30,6 +30,7 @@ from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
 
 PARALLEL_NASES = 8
+_UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
 Progress = Callable[[str, int, int], None]
 """Called with the NAS's name, the placements done and the placements due; from worker threads."""
 
@@ -225,8 +226,10 @@ class _Run:
         self._touch(work)
 
     def _note_dead_session(self, replies: Sequence[Sequence[Reply]]) -> None:
-        lost = sum(reply.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT) for answers in replies for reply in answers[:1])
-        if lost and not self._result.failure and not self._session.alive:
+        if self._session.alive or self._result.failure:
+            return
+        lost = sum(any(reply.outcome in _UNCERTAIN for reply in answers) for answers in replies)
+        if lost:
             self._result.failure = (
                 f"NAS {self._plan.name}: the connection was lost; {lost} placements have an unknown outcome or were not sent\n"
                 "  → run apply again: what is known to be done is not repeated"

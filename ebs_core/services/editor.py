@@ -68,7 +68,7 @@ class Editor:
             subaccount = find_subaccount(session, username)
             self._check_free(session, Subaccount, "subaccount", username, parsed.get("username"))
             resolve_references(session, parsed)
-            book = AddressBook(session, dict(session.execute(select(Nas.id, Nas.name)).tuples().all()))
+            book = AddressBook(session, dict(session.execute(select(Nas.id, Nas.name)).all()))
             book.want(username, subaccount, parsed)
             for _, message in book.conflicts():
                 raise InputError(message, remedy="give it another address, or free that one first")

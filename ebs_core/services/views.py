@@ -63,7 +63,7 @@ def accounts(session: Session, search: str = "", limit: int = 0) -> list[View]:
         query = query.where(own[0] | own[1] | own[2] | Account.id.in_(owners))
     if limit:
         query = query.limit(limit)
-    return [_account_line(account, tariff) for account, tariff in session.execute(query).tuples()]
+    return [_account_line(account, tariff) for account, tariff in session.execute(query)]
 
 
 def _account_line(account: Account, tariff: str | None) -> View:
@@ -138,7 +138,7 @@ def log(session: Session, account: str | None = None, nas: str | None = None, li
 def status(session: Session, plans: Sequence[NasPlan]) -> list[View]:
     """Per NAS: how many placements are in sync, pending, failing; whether the next plan is held."""
     query = select(Placement.nas_id, func.count()).where(Placement.failure.is_not(None)).group_by(Placement.nas_id)
-    failing = dict(session.execute(query).tuples().all())
+    failing = dict(session.execute(query).all())
     return [_nas_status(plan, plan.context.facts.nas, failing.get(plan.context.id, 0)) for plan in plans]
 
 
