@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from ebs_core.domain.commands import NOT_SENT, Command, Outcome, Reply
 from ebs_core.domain.records import DeviceModel
-from nas_backends.contract import Answer, Line, Request, unsettled
+from nas_backends.contract import Answer, Line, Request
 from nas_backends.dialects.iproute import IprouteStatement
-from nas_backends.dialects.shell_batch import ShellBatcher, bounded
+from nas_backends.dialects.shell_batch import ShellBatcher, bounded, lost, same
 
 _FAILED = re.compile(r"^Command failed -:([0-9]+)\n?", re.MULTILINE)
 _END = "ebs-end"
@@ -36,24 +36,25 @@ class IprouteBatcher:
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:
         """Settles every line if the batch was read to its end, else those up to the last one that is named."""
         if answer.status is None:
-            return unsettled(
-                lines, Outcome.UNKNOWN, bounded(f"{answer.output}\n{answer.reason}".strip()), None, answer.duration
-            ), ()
+            return same(lines, lost(answer)), ()
         errors, at = {}, 0
         for match in _FAILED.finditer(answer.output):
             errors[int(match[1])] = answer.output[at : match.start()]
             at = match.end()
         settled = lines[: max(errors, default=0)]
-        replies = {line.index: _reply(line, errors.get(number), answer) for number, line in enumerate(settled, 1)}
+        replies = same(settled, Reply(Outcome.OK, "", 0, answer.duration))
+        replies |= {
+            lines[number - 1].index: _reply(lines[number - 1], error, answer)
+            for number, error in errors.items()
+            if number <= len(lines)
+        }
         failed = {line.subject for line in settled if replies[line.index].outcome is Outcome.FAILED}
         rest = lines[len(settled) :]
         replies |= {line.index: NOT_SENT for line in rest if line.subject in failed}
         return replies, [_alone(line) for line in rest if line.subject not in failed]
 
 
-def _reply(line: Line, error: str | None, answer: Answer) -> Reply:
-    if error is None:
-        return Reply(Outcome.OK, "", 0, answer.duration)
+def _reply(line: Line, error: str, answer: Answer) -> Reply:
     message = "\n".join(text for text in error.splitlines() if not text.startswith("Warning:"))
     return _judge(line.command, Reply(Outcome.FAILED, bounded(message), answer.status, answer.duration))
 

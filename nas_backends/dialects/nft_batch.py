@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from ebs_core.domain.commands import NOT_SENT, Outcome, Reply
-from nas_backends.contract import Answer, Line, Request, unsettled
+from nas_backends.contract import Answer, Line, Request
 from nas_backends.dialects.nft import NftStatement
-from nas_backends.dialects.shell_batch import bounded
+from nas_backends.dialects.shell_batch import bounded, lost, same
 
 _ERROR = re.compile(r"^/dev/stdin:([0-9]+):([0-9]+)-[0-9]+: (Error: .*(?:\n(?!/dev/stdin:).*)*)", re.MULTILINE)
 _MISSING = "Could not process rule: No such file or directory"
@@ -28,16 +28,14 @@ class NftBatcher:
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:
         """Settles all, or the lines that nft complains about and those of their subjects that come after them."""
         if answer.status is None:
-            return unsettled(
-                lines, Outcome.UNKNOWN, bounded(f"{answer.output}\n{answer.reason}".strip()), None, answer.duration
-            ), ()
+            return same(lines, lost(answer)), ()
         if answer.status == 0:
             output = bounded(answer.output) if len(lines) == 1 else ""
-            return unsettled(lines, Outcome.OK, output, 0, answer.duration), ()
+            return same(lines, Reply(Outcome.OK, output, 0, answer.duration)), ()
         errors = {int(match[1]): (int(match[2]), match[3].rstrip()) for match in _ERROR.finditer(answer.output)}
         if not any(number <= len(lines) for number in errors):
             message = bounded(answer.output) or f"nft ended with status {answer.status}"
-            return unsettled(lines, Outcome.FAILED, message, answer.status, answer.duration), ()
+            return same(lines, Reply(Outcome.FAILED, message, answer.status, answer.duration)), ()
         return _settle(lines, errors, answer)
 
 

@@ -22,6 +22,16 @@ def bounded(output: str, limit: int = OUTPUT_LIMIT) -> str:
     return f"{output[:half]}\n… {len(output) - 2 * half} characters left out …\n{output[-half:]}"
 
 
+def same(lines: Sequence[Line], reply: Reply) -> dict[int, Reply]:
+    """One reply for every line."""
+    return {line.index: reply for line in lines}
+
+
+def lost(answer: Answer) -> Reply:
+    """The reply to what was sent and never answered."""
+    return Reply(Outcome.UNKNOWN, bounded(f"{answer.output}\n{answer.reason}".strip()), None, answer.duration)
+
+
 def by_subject(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """The lines of each subject, in order of first appearance."""
     subjects: dict[int, list[Line]] = {}
@@ -107,8 +117,7 @@ class OpaqueBatcher:
         """Settles the first line; the later ones of its subject go only after success."""
         first, rest = lines[0], lines[1:]
         if answer.status is None:
-            lost = Reply(Outcome.UNKNOWN, bounded(f"{answer.output}\n{answer.reason}".strip()), None, answer.duration)
-            return {first.index: lost}, rest
+            return {first.index: lost(answer)}, rest
         reply = _reply(answer.status, answer.output, answer)
         if reply.outcome is Outcome.OK:
             return {first.index: reply}, rest

@@ -15,6 +15,7 @@ import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.ber import BERException
 from paramiko.config import ConfigParseError
+from paramiko.hostkeys import InvalidHostKey
 from paramiko.packet import NeedRekeyException
 from paramiko.pkey import UnknownKeyType
 
@@ -175,7 +176,7 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
         raise translate(error, endpoint) from error
 
 
-_INTERNAL = (NeedRekeyException, BERException, ConfigParseError)
+_INTERNAL = (NeedRekeyException, BERException, ConfigParseError, InvalidHostKey, paramiko.SFTPError)
 
 
 def translate(error: Exception, endpoint: Endpoint) -> NasError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
 
 from ebs_core.domain.commands import NOT_SENT, Job, Outcome, Reply
 from ebs_core.domain.errors import UnquotableValue
@@ -16,36 +18,46 @@ SECONDS_PER_LINE = 0.05
 """What each line of a batch adds to the time that a request may take."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Commands ``start`` to ``end`` (exclusive) of a job follow each other in one dialect; ``later``: those after it."""
+
+    dialect: str
+    start: int
+    end: int
+    later: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def _runs(dialects: tuple[str, ...]) -> tuple[_Run, ...]:
+    found: list[_Run] = []
+    start = 0
+    for dialect, group in groupby(dialects):
+        end = start + len(list(group))
+        found.append(_Run(dialect, start, end, frozenset(dialects[end:])))
+        start = end
+    return tuple(found)
+
+
 class _Progress:
-    """One job on its way: how many of its commands are behind it, and their replies."""
+    """One job on its way: the run of commands it is at (None: through), and the replies."""
+
+    __slots__ = ("at", "job", "replies", "run", "runs")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.replies: list[Reply] = [NOT_SENT] * len(job.commands)
-        self.next = 0
-        self.dialects = [command.statement.dialect for command in job.commands]
+        self.runs = _runs(tuple([command.statement.dialect for command in job.commands]))
+        self.at = 0
+        self.run = self.runs[0] if self.runs else None
 
-    @property
-    def head(self) -> str | None:
-        return self.dialects[self.next] if self.next < len(self.dialects) else None
-
-    def run_length(self) -> int:
-        """How many commands of the head's dialect follow each other."""
-        end = self.next
-        while end < len(self.dialects) and self.dialects[end] == self.dialects[self.next]:
-            end += 1
-        return end - self.next
-
-    def later(self) -> set[str]:
-        """Dialects that come up again after the current run."""
-        return set(self.dialects[self.next + self.run_length() :])
-
-    def stop(self) -> None:
-        self.next = len(self.dialects)
+    def advance(self) -> None:
+        self.at += 1
+        self.run = self.runs[self.at] if self.at < len(self.runs) else None
 
 
 class TextSession:
-    """See ``ebs_core.ports.Session``. Commands of one dialect from many jobs share a request as far as each job's order allows."""
+    """See ``ports.Session``. Commands of one dialect from many jobs share a request as far as each job's order allows."""
 
     def __init__(self, executor: Executor, batchers: Mapping[str, Batcher], endpoint: Endpoint) -> None:
         self._executor = executor
@@ -58,8 +70,8 @@ class TextSession:
         progress = [_Progress(job) for job in jobs]
         for one in progress:
             _check(one)
-        while self._executor.alive and (heads := [one for one in progress if one.head is not None]):
-            self._stage(_next_dialect(heads), heads)
+        while self._executor.alive and (heads := [one for one in progress if one.run is not None]):
+            self._stage(_next_dialect([one.run for one in heads if one.run is not None]), heads)
         return [tuple(one.replies) for one in progress]
 
     @property
@@ -72,20 +84,20 @@ class TextSession:
     def _stage(self, dialect: str, heads: Sequence[_Progress]) -> None:
         """Run what every job has of ``dialect`` at its head."""
         lines: list[Line] = []
-        owners: list[tuple[_Progress, int]] = []
-        for subject, one in enumerate(heads):
-            if one.head == dialect:
-                for place in range(one.next, one.next + one.run_length()):
-                    lines.append(Line(len(lines), subject, one.job.commands[place]))
-                    owners.append((one, place))
+        stage = [(one, one.run) for one in heads if one.run is not None and one.run.dialect == dialect]
+        for subject, (one, run) in enumerate(stage):
+            for command in one.job.commands[run.start : run.end]:
+                lines.append(Line(len(lines), subject, command))
         replies = self._run_lines(lines)
-        for line, (one, place) in zip(lines, owners, strict=True):
-            reply = self._judge(replies.get(line.index, NOT_SENT))
-            one.replies[place] = reply
-            if reply.outcome is not Outcome.OK:
-                one.stop()
-            elif one.head is not None:
-                one.next = place + 1
+        index = 0
+        for one, run in stage:
+            got = [self._judge(replies.get(place, NOT_SENT)) for place in range(index, index + run.end - run.start)]
+            index += len(got)
+            one.replies[run.start : run.end] = got
+            if all(reply.outcome is Outcome.OK for reply in got):
+                one.advance()
+            else:
+                one.run = None
 
     def _run_lines(self, lines: Sequence[Line]) -> dict[int, Reply]:
         replies: dict[int, Reply] = {}
@@ -105,7 +117,7 @@ class TextSession:
         return replies
 
     def _judge(self, reply: Reply) -> Reply:
-        if reply.outcome is Outcome.OK and any(pattern.search(reply.output) for pattern in self._errors):
+        if reply.output and reply.outcome is Outcome.OK and any(pattern.search(reply.output) for pattern in self._errors):
             return replace(reply, outcome=Outcome.FAILED)
         return reply
 
@@ -116,15 +128,15 @@ def _check(one: _Progress) -> None:
             command.statement.emit(command.values)
         except UnquotableValue as error:
             one.replies[place] = Reply(Outcome.FAILED, str(error))
-            one.stop()
+            one.run = None
             return
 
 
-def _next_dialect(heads: Sequence[_Progress]) -> str:
+def _next_dialect(heads: Sequence[_Run]) -> str:
     """The dialect at the head of jobs that the fewest jobs come to later, so that those can join its batch."""
-    ready = Counter(one.head for one in heads)
+    ready: Counter[str] = Counter()
     later: Counter[str] = Counter()
-    for one in heads:
-        later.update(one.later())
-    best = min(ready, key=lambda name: (later[name or ""], -ready[name]))
-    return best or ""
+    for run, count in Counter(heads).items():
+        ready[run.dialect] += count
+        later.update(dict.fromkeys(run.later, count))
+    return min(ready, key=lambda name: (later[name], -ready[name]))

@@ -107,7 +107,8 @@ def test_canonical_names_are_complete_and_nothing_else() -> None:
         f"{prefix}_{name}" for prefix, names in (("acc", ACCOUNT), ("subacc", SUBACCOUNT), ("nas", NAS)) for name in names
     }
     expected |= {*SPEED, *SESSION, "slot", "tag", "placement_id", "options"}
-    expected |= {"acc_full_name", "acc_comment", "acc_contract", "subacc_comment"}
+    expected |= {"acc_full_name", "acc_comment", "acc_contract", "subacc_comment", "nas_comment"}
+    expected |= {"acc_phone", "acc_email", "acc_postal_address", "acc_tariff_name", "acc_bonus_balance"}
     assert expected == CANONICAL
     assert {name for scope in SCOPES.values() for name in scope.canonical} == CANONICAL
     assert SECRETS < CANONICAL and ADDRESSES < CANONICAL
