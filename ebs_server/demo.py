@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import func, select
 
 from ebs_core.config import Config
 from ebs_core.crypto import create_key_file
@@ -15,6 +16,7 @@ from ebs_core.services import sitefile, views
 from ebs_core.services.applier import NasResult
 from ebs_core.storage import schema
 from ebs_core.storage.database import Database
+from ebs_core.storage.tables import Placement
 from ebs_server.bootstrap import Site
 from ebs_server.cli.work import print_log_line, print_plan, print_results, progress_bars
 from nas_simulator import SimulatedNas
@@ -23,7 +25,9 @@ LOGIN, PASSWORD = "ebs", "demo-password"
 STREETS = ("Лесная", "Садовая", "Набережная", "Мира", "Гагарина", "Школьная")
 FIRST = ("Анна", "Борис", "Вера", "Глеб", "Дарья", "Егор", "Жанна", "Игорь", "Лидия", "Олег")
 LAST = ("Лебедь", "Коваленко", "Мороз", "Сокол", "Бондаренко", "Кравец", "Дубина", "Заяц", "Гончар", "Орел", "Шевченко")
-ACTIVE_LIST, QUEUES = "/ip/firewall/address-list", "/queue/simple"
+TARIFFS = ("Дом 20", "Дом 50", "PPPoE 100")
+BURST = {"burst_download": "80M", "burst_threshold_download": "40M", "burst_time_download": "12"}
+ACTIVE_LIST, QUEUES, SECRETS = "/ip/firewall/address-list", "/queue/simple", "/ppp/secret"
 
 
 class Demo:
@@ -47,7 +51,7 @@ class Demo:
             self._edit(site)
             second = self._apply(site, "What has to be sent now, and why", shown=8)
             self._show_log(site)
-            self._show_nas("nas-center")
+            self._show_nas("nas-south")
             return self._verdict(site, first + second)
 
     def _title(self, text: str) -> None:
@@ -70,7 +74,7 @@ class Demo:
         path.write_text(_yaml(self._site()), encoding="utf-8")
         self._title(f"Import of a site file with {self._count} subscribers")
         done = site.importer.import_site(sitefile.read(path))
-        click.echo(", ".join(f"{count} {what}" for what, count in done.new.items()))
+        click.echo("new: " + ", ".join(f"{what} {count}" for what, count in done.new.items()))
         for name in self._nases:
             site.setup.bootstrap(name)
         click.echo("bootstrap applied to every NAS")
@@ -80,8 +84,13 @@ class Demo:
             "nases": [self._nas_row(name, nas) for name, nas in self._nases.items()],
             "tariffs": [
                 {"name": "Дом 20", "speed": {"download": "20M", "upload": "10M"}},
-                {"name": "Дом 50", "speed": {"download": "50M", "upload": "20M", "burst_download": "80M"}},
-                {"name": "Дом 100", "speed": {"download": "100M", "upload": "100M"}},
+                {"name": "Дом 50", "speed": {"download": "50M", "upload": "20M", **BURST}},
+                {
+                    "name": "PPPoE 100",
+                    "access_type": "pppoe",
+                    "nas_actions": True,
+                    "speed": {"download": "100M", "upload": "100M"},
+                },
             ],
             "accounts": [self._account_row(number) for number in range(1, self._count + 1)],
         }
@@ -98,7 +107,7 @@ class Demo:
             "username": f"a-{number:04d}",
             "full_name": name,
             "balance": "-15.50" if number % 10 == 7 else f"{number % 90 + 5}.00",
-            "tariff": ("Дом 20", "Дом 50", "Дом 100")[number % 3],
+            "tariff": TARIFFS[number % 3],
             "subaccounts": [
                 {
                     "username": f"a-{number:04d}-1",
@@ -127,12 +136,12 @@ class Demo:
             ("a-0001 spends his money", lambda: site.editor.set_account("a-0001", {"balance": "-0.01"})),
             ("a-0007 pays", lambda: site.editor.set_account("a-0007", {"balance": "100.00"})),
             ("a-0002 has himself blocked", lambda: site.editor.set_account("a-0002", {"status": "user_blocked"})),
-            ("a-0003 gets another tariff", lambda: site.editor.set_account("a-0003", {"tariff": "Дом 100"})),
+            ("a-0003 gets another tariff", lambda: site.editor.set_account("a-0003", {"tariff": "Дом 50"})),
             ("a-0004 gets his own speed", lambda: site.editor.set_subaccount("a-0004-1", {"speed": "300M/150M"})),
             ("a-0005 gets another address", lambda: site.editor.set_subaccount("a-0005-1", {"ipn_ip_address": "10.78.0.5"})),
             (
-                "a-0006 gets a name that wants to be a command",
-                lambda: site.editor.set_subaccount("a-0006-1", {"username": 'x"; /system reset-configuration [find] $(reboot)'}),
+                "a-0011 (PPPoE) gets a name that wants to be a command",
+                lambda: site.editor.set_subaccount("a-0011-1", {"username": 'x"; /system reset-configuration [find] $(reboot)'}),
             ),
             ("a-0008 moves to another NAS", lambda: site.editor.set_subaccount("a-0008-1", {"nas": "nas-center"})),
             ("a-0009 leaves for good", lambda: site.editor.delete_account("a-0009")),
@@ -144,16 +153,16 @@ class Demo:
     def _show_nas(self, name: str) -> None:
         self._title(f"The first records on {name} itself")
         router = self._nases[name].router
-        for menu in (ACTIVE_LIST, QUEUES):
+        for menu in (ACTIVE_LIST, QUEUES, SECRETS):
             click.echo(f"{menu}: {len(router.items(menu))} records")
-            for item in router.items(menu)[:4]:
+            for item in router.items(menu)[:2] + router.items(menu)[2:][-1:]:
                 shown = {key: value for key, value in item.items() if key in _SHOWN and value}
                 click.echo("   " + "  ".join(f"{key}={value}" for key, value in shown.items()))
 
     def _show_log(self, site: Site) -> None:
         self._title("What was sent for three of them, and what came back (ebs log)")
         with site.database.read() as session:
-            for account in ("a-0001", "a-0005", "a-0006"):
+            for account in ("a-0001", "a-0005", "a-0011"):
                 for row in views.log(session, account, limit=3):
                     print_log_line(row)
 
@@ -163,7 +172,12 @@ class Demo:
         failed = [result for result in results if not result.ok]
         commands = sum(result.commands for result in results)
         click.echo(f"{commands} commands sent, {len(failed)} NASes with failures, {pending} placements pending")
-        good = not failed and not pending
+        with site.database.read() as session:
+            entitled = session.scalar(select(func.count()).select_from(Placement).where(Placement.enabled.is_(True)))
+        listed = [item for nas in self._nases.values() for item in nas.router.items(ACTIVE_LIST)]
+        open_ = sum(item["disabled"] == "false" for item in listed)
+        click.echo(f"{entitled} subscribers may have access; the routers let {open_} pass and hold {len(listed) - open_} back")
+        good = not failed and not pending and entitled == open_
         click.echo("every subscriber is as his account demands" if good else "SOMETHING IS LEFT TO DO")
         return good
 

@@ -114,6 +114,7 @@ class Applier:
     def _run(self, plan: NasPlan, writer: ResultWriter, result: NasResult, progress: Progress | None) -> None:
         result.due, result.cut_off = len(plan.items), plan.cut_off
         writer.settle(plan.settled)
+        writer.record([_renewed(item) for item in plan.renewed])
         if not plan.items:
             return
         if plan.held:
@@ -198,7 +199,7 @@ class _Run:
                 work.state = intent(step.kind, work.state, work.item.due.desired)
             else:
                 work.state = confirmed(step.kind, work.state, work.item.due.desired)
-            self._touch(work, values=step.kind is Kind.ADD)
+            self._touch(work, values=step.kind is Kind.ADD or work.item.renewed)
         if not jobs:
             return
         self._flush()
@@ -302,6 +303,11 @@ class _Run:
             "output": _redacted(reply.output, command),
             "duration": reply.duration,
         }
+
+
+def _renewed(item: PlannedPlacement) -> StateRow:
+    due = item.due
+    return StateRow(due.placement_id, due.changed, due.applied, settled=True, values=dict(item.keep))
 
 
 def _redacted(output: str, command: Command) -> str:

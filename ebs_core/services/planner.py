@@ -14,7 +14,7 @@ from ebs_core.crypto import SecretBox
 from ebs_core.domain.actions import Action, Level
 from ebs_core.domain.commands import Command
 from ebs_core.domain.errors import EbsError, NotFound
-from ebs_core.domain.placement import BlastRadius, Kind, Step
+from ebs_core.domain.placement import BlastRadius, Kind, Step, diff
 from ebs_core.domain.rules import AccountStatus, Allowances, Standing, denials
 from ebs_core.domain.speed import Speed
 from ebs_core.domain.text import Rendered
@@ -44,6 +44,8 @@ class PlannedPlacement:
     applied_values: Mapping[str, object]
     keep: Mapping[str, Any]
     """What is stored with the placement when its records are made."""
+    renewed: bool = False
+    """The kept values have to be replaced although no record is made anew."""
 
     @property
     def label(self) -> str:
@@ -61,6 +63,9 @@ class NasPlan:
     placements: int
     items: list[PlannedPlacement]
     settled: list[tuple[int, int]] = field(default_factory=list)
+    """``(placement id, change counter)`` of placements that are right but still marked as changed."""
+    renewed: list[PlannedPlacement] = field(default_factory=list)
+    """Nothing to send, but the values kept with the placement have to be replaced: none of the changed ones is printed."""
     radius: BlastRadius = BlastRadius()  # noqa: RUF009
 
     @property
@@ -108,7 +113,29 @@ class Planner:
 
     def _plan(self, session: Session, context: NasContext) -> NasPlan:
         found = scan(session, context)
-        return NasPlan(context, found.total, list(self._details(session, context, found.due)), found.settled)
+        plan = NasPlan(context, found.total, [], found.settled)
+        for item in self._details(session, context, found.due):
+            if any(step.kind is Kind.DELETE for step in item.due.steps) and item.due.desired.present:
+                self._spare(plan, item)
+            (plan.items if item.due.steps else plan.renewed).append(item)
+        return plan
+
+    def _spare(self, plan: NasPlan, item: PlannedPlacement) -> None:
+        """Records need not be made anew if the changed values leave every command as it was: a new password of a subscriber
+        whose templates only mention passwords for other kinds of access must not interrupt him."""
+        due = item.due
+        try:
+            same = all(
+                self._rendered(plan.context, item, kind, item.values)
+                == self._rendered(plan.context, item, kind, item.applied_values)
+                for kind in Kind
+            )
+        except EbsError:
+            return  # it cannot be rendered: the plan will say so
+        if same:
+            applied = due.applied._replace(key=due.desired.key)
+            item.due = due._replace(applied=applied, steps=diff(due.desired, applied))
+            item.renewed = True
 
     def _details(self, session: Session, context: NasContext, due: Sequence[Due]) -> Iterator[PlannedPlacement]:
         by_id = {item.placement_id: item for item in due}
@@ -148,17 +175,21 @@ class Planner:
     def render(self, plan: NasPlan, item: PlannedPlacement, kind: Kind) -> tuple[Command, ...]:
         """The commands of one step; none for an empty template. Raises EbsError that names the subscriber."""
         context, action = plan.context, Action.of(item.level, kind.value)
-        if context.templates.is_empty(action):
-            return ()
-        values = item.applied_values if kind is Kind.DELETE else item.values
         try:
-            rendered: Rendered = context.templates.render(action, values)
+            rendered = self._rendered(context, item, kind, item.applied_values if kind is Kind.DELETE else item.values)
+            if rendered is None:
+                return ()
             commands = self._backends.parse(context.profile, context.transport, rendered)
             self._backends.check_values(context.transport, commands)
         except EbsError as error:
             error.locate(f"NAS {plan.name}, {item.label}, {action}")
             raise
         return commands
+
+    @staticmethod
+    def _rendered(context: NasContext, item: PlannedPlacement, kind: Kind, values: Mapping[str, object]) -> Rendered | None:
+        action = Action.of(item.level, kind.value)
+        return None if context.templates.is_empty(action) else context.templates.render(action, values)
 
 
 class _Wanted:

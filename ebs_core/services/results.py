@@ -46,6 +46,8 @@ class ResultWriter:
 
     def record(self, states: Sequence[StateRow], log: Sequence[dict[str, Any]] = ()) -> None:
         """New states and log entries, all or nothing."""
+        if not states and not log:
+            return
         ordered = sorted(states, key=lambda state: state.placement_id)
         with self._database.write() as session:
             connection = session.connection()

@@ -102,7 +102,8 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value).replace("[", r"\[") if console().is_terminal else str(value)
+    line = str(value).partition("\n")[0]
+    return line.replace("[", r"\[") if console().is_terminal else line
 
 
 def print_card(view: Mapping[str, Any], indent: int = 0) -> None:

@@ -32,9 +32,7 @@ def demo(subscribers: int, keep: Path | None) -> int:
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 500), help="How many NASes.")
 @click.option("--login", default="ebs", show_default=True)
 @click.option("--password", default="secret", show_default=True)
-@click.option(
-    "--version", default="7.16.2", show_default=True, help="RouterOS to behave like; before 6.43 logins differ."
-)
+@click.option("--version", default="7.16.2", show_default=True, help="RouterOS to behave like; before 6.43 logins differ.")
 @click.option("--api-port", default=0, show_default="free", type=click.IntRange(0, 65535))
 @click.option("--ssh-port", default=0, show_default="free", type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.0, show_default=True, help="Seconds added to each reply.")

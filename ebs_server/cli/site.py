@@ -79,12 +79,11 @@ def import_(state: State, file: Path, as_json: bool) -> int:
     if as_json:
         print_json({"new": done.new, "changed": done.changed})
     else:
-        words = [
-            f"{count} {what} {how}"
-            for how, counts in (("new", done.new), ("changed", done.changed))
-            for what, count in counts.items()
-        ]
-        click.echo(f"{file}: " + (", ".join(words) or "nothing new"))
+        for how, counts in (("new", done.new), ("changed", done.changed)):
+            if counts:
+                click.echo(f"{how}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+        if not done.new and not done.changed:
+            click.echo(f"{file}: everything was so already")
     return DONE
 
 

@@ -210,9 +210,7 @@ def test_too_many_cut_off_at_once_wait_for_an_operator(site: Site, router: Simul
 
 
 def test_a_template_that_fails_for_one_names_him_and_does_the_others(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
-    source = (
-        '/ip firewall address-list add list=ebs_active address={{ 1 / (vlan - 103) and ipn_ip_address }} comment="{{ tag }}"'
-    )
+    source = '/ip firewall address-list add list=ebs_active address={{ 1 / (vlan - 103) and ipn_ip_address }} comment="{{ tag }}"'
     templates = {"subaccount_add": source}
     people = [subscriber(number, "nas1") for number in range(1, 6)]
     people[2]["subaccounts"][0]["vlan"] = 104
@@ -279,3 +277,23 @@ def test_an_edit_during_the_run_is_not_lost(site: Site, router: SimulatedNas, tm
     assert pending(site) == 1
     site.applier.apply(["nas1"])
     assert active(router) == {"10.77.0.1": False}
+
+
+def test_a_value_that_no_command_prints_does_not_interrupt_anybody(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    import_site(site, document([nas_row(router)], [subscriber(1, "nas1")]), tmp_path)
+    site.applier.apply(["nas1"])
+    sent = router.router.journal.count
+    site.editor.set_subaccount("a-1-1", {"password": "another", "username": "renamed"})
+    assert pending(site) == 0, "the secret of a PPPoE subscriber would need it, an IPoE subscriber does not"
+    assert site.applier.apply(["nas1"])[0].ok
+    assert router.router.journal.count == sent
+    assert all(p.changed == p.settled for p in placements(site))
+    site.editor.set_subaccount("renamed", {"username": "again"})
+    site.editor.set_account("a-1", {"balance": "-1"})
+    (plan,) = site.planner.plan_all()
+    assert [step.kind for step in plan.items[0].due.steps] == [Kind.DISABLE]
+    assert site.applier.apply(["nas1"])[0].ok
+    assert pending(site) == 0
+    (kept,) = placements(site)
+    assert kept.key is not None
+    assert "again" in kept.key
