@@ -2,7 +2,7 @@
 
 A **dialect** parses skeletons into statements (see ``ebs_core.domain.commands.Statement``) and, for text transports, batches
 commands: it turns many jobs into one request (one exec with its stdin) and takes the answer apart again.
-A **transport** is either an ``Executor`` (runs one request; ``ssh`` and ``local``), which ``TextSession`` drives with the batchers,
+A **transport** is an ``Executor`` (runs one request; ``ssh`` and ``local``), which ``TextSession`` drives with the batchers,
 or a session of its own (``routeros_api``).
 """
 
@@ -52,6 +52,12 @@ class Line:
     index: int
     subject: int
     command: Command
+    text: str | None = None
+    """The emitted command, where the session has it from checking the values."""
+
+    def emit(self) -> str:
+        """The command as text. Raises UnquotableValue."""
+        return self.command.statement.emit(self.command.values) if self.text is None else self.text
 
 
 class Batcher(Protocol):

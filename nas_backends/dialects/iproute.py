@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ebs_core.domain.commands import Statement
 from ebs_core.domain.errors import SkeletonError, UnquotableValue
 from ebs_core.domain.records import DeviceModel
-from ebs_core.domain.text import SLOT, Word, fill, mask
-from nas_backends.dialects.line_words import Token, tokens
+from ebs_core.domain.text import SLOT, Word, mask
+from nas_backends.dialects.line_words import Token, quick_fill, tokens
 from nas_backends.dialects.shell import require_text_transport, show, single_quoted
 
 _TOKEN = re.compile(r"\"[^\"\n]*\"(?!\S)|'[^'\n]*'(?!\S)|[^\s\"']+")
@@ -42,7 +42,7 @@ class IprouteStatement:
         if self.address is not None and not _POSITIONAL.fullmatch(self.address.text(values)):
             raise UnquotableValue(f"{mask(self.address.text(values))!r} is no address: {self.dialect} would read it as a keyword")
         if all(_PLAIN.fullmatch(value) for value in values):
-            return fill(self.skeleton, values)
+            return quick_fill(self.skeleton, values)
         return " ".join([_batch_word(word.text(values)) for word in self.words])
 
     def alone(self, values: Sequence[str]) -> str:

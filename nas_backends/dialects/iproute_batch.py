@@ -30,7 +30,7 @@ class IprouteBatcher:
 
     def request(self, lines: Sequence[Line]) -> Request:
         """One line of stdin per command. Raises UnquotableValue."""
-        text = "\n".join([line.command.statement.emit(line.command.values) for line in lines])
+        text = "\n".join([line.emit() for line in lines])
         return Request(f"{self._program} -force -batch -", f"{text}\n{_END}\n".encode("utf-8", "surrogateescape"))
 
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:
@@ -97,7 +97,7 @@ def _alone(line: Line) -> Line:
     statement = line.command.statement
     if not isinstance(statement, IprouteStatement):
         return line
-    return replace(line, command=Command(IprouteAlone(statement), line.command.values))
+    return replace(line, command=Command(IprouteAlone(statement), line.command.values), text=None)
 
 
 class AloneBatcher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ebs_core.domain.text import SLOT, Word
 
@@ -41,6 +42,16 @@ def tokens(line: str, offset: int, pattern: re.Pattern[str]) -> list[Token] | No
                 parts.append(piece)
         found.append(Token(Word(tuple(parts)), offset + match.start(), quoted))
     return None if line[at:].strip() else found
+
+
+@lru_cache(maxsize=4096)
+def _form(skeleton: str) -> str:
+    return skeleton.replace("%", "%%").replace(SLOT, "%s")
+
+
+def quick_fill(skeleton: str, values: Sequence[str]) -> str:
+    """As ``fill``, several times faster for the few skeletons of a batch."""
+    return _form(skeleton) % tuple(values)
 
 
 def join(words: Sequence[Word]) -> Word:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ebs_core.domain.commands import Statement
 from ebs_core.domain.errors import SkeletonError
 from ebs_core.domain.records import DeviceModel, Record
-from ebs_core.domain.text import SLOT, Word, fill
-from nas_backends.dialects.line_words import Token, join, tokens
+from ebs_core.domain.text import SLOT, Word
+from nas_backends.dialects.line_words import Token, join, quick_fill, tokens
 from nas_backends.dialects.nft_values import check_data, check_name, check_string
 from nas_backends.dialects.shell import require_text_transport, show
 
@@ -73,7 +73,7 @@ class NftStatement:
             check_string(string.text(values))
         for word, is_element in self.data:
             check_data(word.text(values), is_element=is_element)
-        return fill(self.skeleton, values)
+        return quick_fill(self.skeleton, values)
 
     def show(self, values: Sequence[str]) -> str:
         return "nft " + show(self, values)

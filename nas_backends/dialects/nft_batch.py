@@ -22,7 +22,7 @@ class NftBatcher:
 
     def request(self, lines: Sequence[Line]) -> Request:
         """One line of stdin per command. Raises UnquotableValue."""
-        text = "\n".join([line.command.statement.emit(line.command.values) for line in lines])
+        text = "\n".join([line.emit() for line in lines])
         return Request("nft -f -", f"{text}\n".encode("utf-8", "surrogateescape"))
 
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:

@@ -56,7 +56,7 @@ class ShellBatcher:
         for group in by_subject(lines):
             script.append("(\nexec </dev/null\n")
             for line in group:
-                text = single_quoted(line.command.statement.emit(line.command.values))
+                text = single_quoted(line.emit())
                 script.append(f'eval {text}\nebs_=$?; {frame} {line.index} "$ebs_" >&9; test "$ebs_" = 0 || exit "$ebs_"\n')
             script.append(f")\n{frame} {_SUBJECT_END} $?\n")
         return Request("sh", "".join(script).encode("utf-8", "surrogateescape"))
@@ -110,8 +110,7 @@ class OpaqueBatcher:
 
     def request(self, lines: Sequence[Line]) -> Request:
         """The first line alone. Raises UnquotableValue."""
-        command = lines[0].command
-        return Request(command.statement.emit(command.values))
+        return Request(lines[0].emit())
 
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:
         """Settles the first line; the later ones of its subject go only after success."""

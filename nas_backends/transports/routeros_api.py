@@ -1,7 +1,8 @@
 """Sessions over the RouterOS API: jobs as tagged sentences, ``[find …]`` resolved in bulk.
 
-A batch is worked in **waves**. In a wave all finds are looked up first, then the commands are sent: the first of every job,
-then the second of every job, so that a failure is usually known before the next command of its job leaves. A command whose find
+A batch is worked in **waves**. In a wave all finds are looked up first, then the commands are sent, each as soon as its own find
+is answered: the first of every job, then the second of every job, so that a failure is usually known before the next command of
+its job leaves. A command whose find
 is on a menu that its own job changed earlier in the wave waits for the next one. Jobs are independent of each other, so what
 another job does to the same menu is nothing to wait for.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ebs_core.domain.commands import NOT_SENT, Command, Job, Outcome, Reply
 from ebs_core.domain.errors import Misconfigured, UnquotableValue
@@ -73,8 +75,7 @@ class RouterosApiSession:
         while wave and not self._pipeline.broken:
             for work in wave:
                 work.start, work.stop = work.stop, _wave_end(work)
-            self._look_up(wave)
-            self._send(wave)
+            self._send(wave, self._lookups(wave))
             wave = [work for work in wave if not work.failed and work.stop < len(work.commands)]
         lost = Reply(Outcome.NOT_SENT, self._reason()) if self._pipeline.broken else NOT_SENT
         return [tuple(reply or (NOT_SENT if work.failed else lost) for reply in work.replies) for work in works]
@@ -95,7 +96,7 @@ class RouterosApiSession:
         if statement not in self._sentences:
             self._sentences[statement] = sentence(statement)
 
-    def _look_up(self, wave: Sequence[_Work]) -> None:
+    def _lookups(self, wave: Sequence[_Work]) -> list[Lookup]:
         lookups = []
         for work in wave:
             for index in range(work.start, work.stop):
@@ -104,23 +105,22 @@ class RouterosApiSession:
                 if find is not None and _statement(command).verb not in _FILTERED:
                     lookup = work.lookups[index] = Lookup(find, command.values)
                     lookups.append(lookup)
-        if lookups:
-            self._pipeline.run(lookups_calls(lookups))
+        return lookups
 
-    def _send(self, wave: Sequence[_Work]) -> None:
-        if self._pipeline.broken:
-            return
-        unanswered = self._pipeline.run(self._calls(wave))
-        for call in unanswered:
+    def _send(self, wave: Sequence[_Work], lookups: Sequence[Lookup]) -> None:
+        for call in self._pipeline.run(chain(lookups_calls(lookups), self._calls(wave))):
             if isinstance(call, _Sent):
                 call.work.reply(call.index, Reply(Outcome.UNKNOWN, self._reason(), None, call.duration))
 
-    def _calls(self, wave: Sequence[_Work]) -> Iterator[Call]:
+    def _calls(self, wave: Sequence[_Work]) -> Iterator[Call | None]:
         depth = max(work.stop - work.start for work in wave)
         for step in range(depth):
             for work in wave:
                 index = work.start + step
                 if index < work.stop and not work.failed:
+                    lookup = work.lookups.get(index)
+                    while lookup is not None and not lookup.resolved:
+                        yield None
                     call = self._call(work, index)
                     if call is not None:
                         yield call

@@ -31,6 +31,10 @@ class Lookup:
     failure: str = ""
     answered: bool = False
 
+    @property
+    def resolved(self) -> bool:
+        return self.answered or bool(self.failure)
+
 
 def lookups_calls(lookups: Sequence[Lookup]) -> Iterator[Call]:
     """The calls that resolve ``lookups``."""

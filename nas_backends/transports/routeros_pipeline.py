@@ -12,6 +12,9 @@ from nas_backends.transports.routeros_wire import BrokenWire, Sentences, Wire
 WINDOW = 500
 """Sentences in flight. Seen against a simulated router at 5 ms: 176/s with one, 13,400/s with 100, 41,800/s with 500."""
 
+FLUSH = 4096
+"""Bytes that are sent while the rest of the window is still being encoded: the router has something to do meanwhile."""
+
 KEPT_ROWS = 200_000
 """Rows of one reply that are kept; a larger answer is refused, for memory."""
 
@@ -54,8 +57,9 @@ class Pipeline:
             except BrokenWire as error:
                 self._break(error)
 
-    def run(self, calls: Iterator[Call]) -> list[Call]:
+    def run(self, calls: Iterator[Call | None]) -> list[Call]:
         """Send all, in order, and wait for the replies; ``calls`` is drawn from as the window opens, so it can react to replies.
+        It gives None while it has to wait for the reply of a call that it gave before.
 
         Returns the calls that were sent and never answered: none unless the connection broke. Calls whose bytes had not left are
         not among them (they cannot have taken effect).
@@ -74,7 +78,7 @@ class Pipeline:
         self.broken = self.broken or "the session was closed"
         self._wire.close()
 
-    def _fill(self, calls: Iterator[Call]) -> None:
+    def _fill(self, calls: Iterator[Call | None]) -> None:
         out, pending, now = self._wire.out, self._pending, time.monotonic()
         while len(pending) < self._window and (call := next(calls, None)) is not None:
             self._tag += 1
@@ -83,6 +87,8 @@ class Pipeline:
             call.size, call.began = len(sentence), now
             pending[tag] = call
             out += sentence
+            if len(out) > FLUSH:
+                self._wire.flush()
 
     def _dispatch(self, data: bytes) -> None:
         now, pending = time.monotonic(), self._pending

@@ -35,7 +35,7 @@ class Wire:
         Raises BrokenWire when the connection ends or nothing moves in time. What arrived before the end is returned first.
         """
         while True:
-            sent = self._send()
+            sent = self.flush()
             if data := self.receive():
                 return data
             if not sent:
@@ -56,7 +56,8 @@ class Wire:
     def close(self) -> None:
         self._sock.close()
 
-    def _send(self) -> int:
+    def flush(self) -> int:
+        """Send of what is queued as much as the peer takes at once; the number of bytes. Never raises: reading tells why."""
         if not self.out or self._unwritable:
             return 0
         try:

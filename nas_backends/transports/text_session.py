@@ -42,10 +42,11 @@ def _runs(dialects: tuple[str, ...]) -> tuple[_Run, ...]:
 class _Progress:
     """One job on its way: the run of commands it is at (None: through), and the replies."""
 
-    __slots__ = ("at", "job", "replies", "run", "runs")
+    __slots__ = ("at", "job", "replies", "run", "runs", "texts")
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.texts: list[str] = []
         self.replies: list[Reply] = [NOT_SENT] * len(job.commands)
         self.runs = _runs(tuple([command.statement.dialect for command in job.commands]))
         self.at = 0
@@ -86,8 +87,8 @@ class TextSession:
         lines: list[Line] = []
         stage = [(one, one.run) for one in heads if one.run is not None and one.run.dialect == dialect]
         for subject, (one, run) in enumerate(stage):
-            for command in one.job.commands[run.start : run.end]:
-                lines.append(Line(len(lines), subject, command))
+            for place in range(run.start, run.end):
+                lines.append(Line(len(lines), subject, one.job.commands[place], one.texts[place]))
         replies = self._run_lines(lines)
         index = 0
         for one, run in stage:
@@ -125,7 +126,7 @@ class TextSession:
 def _check(one: _Progress) -> None:
     for place, command in enumerate(one.job.commands):
         try:
-            command.statement.emit(command.values)
+            one.texts.append(command.statement.emit(command.values))
         except UnquotableValue as error:
             one.replies[place] = Reply(Outcome.FAILED, str(error))
             one.run = None

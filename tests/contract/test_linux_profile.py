@@ -55,9 +55,15 @@ class Site:
         jobs = []
         for slot in slots:
             values = {
-                "slot": slot, "tag": f"ebs:{slot}", "options": OPTIONS, "subacc_ipn_ip_address": f"10.77.{slot >> 8}.{slot & 255}",
-                "subacc_ipn_mac_address": MAC, "max_limit_rx": 20_000_000, "max_limit_tx": 8_000_000, **changes,
-            }  # fmt: skip
+                "slot": slot,
+                "tag": f"ebs:{slot}",
+                "options": OPTIONS,
+                "subacc_ipn_ip_address": f"10.77.{slot >> 8}.{slot & 255}",
+                "subacc_ipn_mac_address": MAC,
+                "max_limit_rx": 20_000_000,
+                "max_limit_tx": 8_000_000,
+                **changes,
+            }
             for action in actions:
                 rendered = RENDERER.templates(LINUX, {}).render(Action(f"subaccount_{action}"), values)
                 jobs.append(Job(slot, BACKENDS.parse(LINUX, "local", rendered)))
@@ -81,7 +87,8 @@ class Site:
     def records(self) -> str:
         return self.shell(
             self.nas,
-            "nft list sets; nft list map inet ebs class; tc class show dev sub0; tc class show dev up0; ip neigh show nud permanent",
+            "nft list sets; nft list map inet ebs class; tc class show dev sub0; tc class show dev up0; "
+            "ip neigh show nud permanent",
         )
 
     def rate(self, *, download: bool) -> float:

@@ -60,9 +60,8 @@ def test_unreachable(sshd: Sshd) -> None:
 
 
 def test_a_server_that_never_answers(sshd: Sshd) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(errors.NasError):
-            BACKENDS.open(replace(sshd.endpoint, port=silent.getsockname()[1], connect_timeout=0.3))
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(errors.NasError):
+        BACKENDS.open(replace(sshd.endpoint, port=silent.getsockname()[1], connect_timeout=0.3))
 
 
 def test_ten_megabytes_each_way(sshd: Sshd) -> None:
@@ -88,9 +87,10 @@ def _made(kind: type[BaseException]) -> BaseException:
 
 
 FOREIGN = sorted(
-    {kind for kind in [*_classes(Exception), socket.timeout, socket.gaierror] if kind.__module__.startswith("paramiko")} | {EOFError, TimeoutError, ConnectionResetError},
+    {kind for kind in [*_classes(Exception), socket.timeout, socket.gaierror] if kind.__module__.startswith("paramiko")}
+    | {EOFError, TimeoutError, ConnectionResetError},
     key=str,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__name__)

@@ -77,14 +77,51 @@ def test_listed_hostile_values(shell: str, value: str) -> None:
 @pytest.mark.parametrize(
     "skeleton",
     [
-        "\0 x", "a\0 x", "X\0=1 y", "echo $(id \0)", "echo `id \0`", "echo $((1+\0))", "echo ${X:-\0}", "echo $\0", 'echo "$\0"', "echo \\\0",
-        'echo "\\\0"', 'echo "$X\0"', "echo # \0", "cat <<E\n\0\nE", "eval echo \0", "sh -c \0", "bash -ec 'echo \0'", "su -c \0 bob",
-        "sudo sh -c \0", "env X=1 sh -c \0", "timeout 5 \0", "xargs sh -c \0", "find . -exec sh -c \0 \\;", "ssh host \0",
-        "python3 -c \0", "perl -e 'print' -e \0", "awk '{print \0}'", "sed s/x/\0/", "sed -e p -e \0", "printf \0", "nft add element x \0",
-        "export \0=1", "read \0", "for \0 in a; do :; done", ". \0", "trap \0 EXIT", "[[ x -eq \0 ]]", "((\0))", "echo $'\0'", "echo x >&\0",
-        "ip netns exec x \0", "cat <(\0)", "nohup nice -n 5 \0",
+        "\0 x",
+        "a\0 x",
+        "X\0=1 y",
+        "echo $(id \0)",
+        "echo `id \0`",
+        "echo $((1+\0))",
+        "echo ${X:-\0}",
+        "echo $\0",
+        'echo "$\0"',
+        "echo \\\0",
+        'echo "\\\0"',
+        'echo "$X\0"',
+        "echo # \0",
+        "cat <<E\n\0\nE",
+        "eval echo \0",
+        "sh -c \0",
+        "bash -ec 'echo \0'",
+        "su -c \0 bob",
+        "sudo sh -c \0",
+        "env X=1 sh -c \0",
+        "timeout 5 \0",
+        "xargs sh -c \0",
+        "find . -exec sh -c \0 \\;",
+        "ssh host \0",
+        "python3 -c \0",
+        "perl -e 'print' -e \0",
+        "awk '{print \0}'",
+        "sed s/x/\0/",
+        "sed -e p -e \0",
+        "printf \0",
+        "nft add element x \0",
+        "export \0=1",
+        "read \0",
+        "for \0 in a; do :; done",
+        ". \0",
+        "trap \0 EXIT",
+        "[[ x -eq \0 ]]",
+        "((\0))",
+        "echo $'\0'",
+        "echo x >&\0",
+        "ip netns exec x \0",
+        "cat <(\0)",
+        "nohup nice -n 5 \0",
     ],
-)  # fmt: skip
+)
 def test_value_in_code_is_refused_at_its_offset(skeleton: str) -> None:
     with pytest.raises(SkeletonError) as caught:
         parse(skeleton)
@@ -101,17 +138,36 @@ def test_incomplete_text_is_refused(skeleton: str) -> None:
 
 
 def test_logical_lines() -> None:
-    text = "a 1\n\n# note\nb \\\n 2 &&\n  c | # why\n d\nif x; then\n  y; fi\nf() {\n z; }\n'p\nq' r; s\ncase $1 in\n a|b) c;;\nesac\nu & v"
+    text = "a 1\n\n# note\n"
+    text += "b \\\n 2 &&\n  c | # why\n d\nif x; then\n  y; fi\nf() {\n z; }\n'p\nq' r; s\ncase $1 in\n a|b) c;;\nesac\nu & v"
     assert [statement.emit([]) for statement in parse(text)] == [
-        "a 1", "b \\\n 2 &&\n  c | # why\n d", "if x; then\n  y; fi", "f() {\n z; }", "'p\nq' r; s", "case $1 in\n a|b) c;;\nesac", "u & v",
-    ]  # fmt: skip
+        "a 1",
+        "b \\\n 2 &&\n  c | # why\n d",
+        "if x; then\n  y; fi",
+        "f() {\n z; }",
+        "'p\nq' r; s",
+        "case $1 in\n a|b) c;;\nesac",
+        "u & v",
+    ]
 
 
-@pytest.mark.parametrize(("skeleton", "value", "taken"), [
-    ("rm \0", "-rf", False), ("rm -- \0", "-rf", True), ("rm ./\0", "-rf", True), ("x --n=\0", "-1a", True), ("x \0", "-15", True),
-    ("x \0y", "-15", False), ("x '\0'", "-", False), ("sh -c 'x' _ \0", "-e", True), ("sed p \0", "-es/x/y/e", False), ("x > \0", "-f", True),
-    ("[ \0 = x ]", "-f", True), ("sudo rm \0", "-rf", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("skeleton", "value", "taken"),
+    [
+        ("rm \0", "-rf", False),
+        ("rm -- \0", "-rf", True),
+        ("rm ./\0", "-rf", True),
+        ("x --n=\0", "-1a", True),
+        ("x \0", "-15", True),
+        ("x \0y", "-15", False),
+        ("x '\0'", "-", False),
+        ("sh -c 'x' _ \0", "-e", True),
+        ("sed p \0", "-es/x/y/e", False),
+        ("x > \0", "-f", True),
+        ("[ \0 = x ]", "-f", True),
+        ("sudo rm \0", "-rf", False),
+    ],
+)
 def test_values_that_would_become_options(skeleton: str, value: str, taken: bool) -> None:
     (statement,) = parse(skeleton)
     if taken:
