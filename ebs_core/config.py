@@ -34,14 +34,7 @@ class Config:
     def secrets(self) -> SecretBox:
         if self.key:
             return SecretBox.from_lines(self.key, "EBS_KEY")
-        try:
-            return SecretBox.from_lines(self.key_file.read_text(encoding="ascii"), str(self.key_file))
-        except FileNotFoundError:
-            raise InputError(
-                f"there is no key file {self.key_file}", remedy="run 'ebs init' first, or set EBS_KEY_FILE to this site's key"
-            ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"the key file {self.key_file} cannot be read: {error}") from error
+        return SecretBox.from_file(self.key_file)
 
 
 def load(
@@ -78,6 +71,8 @@ def _read(path: Path) -> dict[str, str]:
     if unknown or not all(isinstance(value, str) for value in found.values()):
         name = min(unknown) if unknown else "a value"
         raise InputError(f"config file {path}: {name!r} is not expected", remedy="it takes database, key_file, profiles: texts")
+    if (database := sqlite_path(found.get("database", ""))) and not database.is_absolute():
+        found["database"] = f"sqlite:///{path.parent.absolute() / database}"
     for name in ("key_file", "profiles"):
         if name in found:
             found[name] = str(path.parent / Path(found[name]).expanduser())
@@ -103,9 +98,9 @@ def default_key_file(url: str, environ: Mapping[str, str]) -> Path:
 def sqlite_path(url: str) -> Path | None:
     """The file of an SQLite URL (or bare path), None for other databases."""
     if "://" not in url:
-        return Path(url)
+        return Path(url) if url else None
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None

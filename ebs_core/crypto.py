@@ -53,6 +53,18 @@ class SecretBox:
             keys.append(key)
         return cls(keys)
 
+    @classmethod
+    def from_file(cls, path: Path) -> SecretBox:
+        """Raises InputError if there is no usable key file."""
+        try:
+            return cls.from_lines(path.read_text(encoding="ascii"), str(path))
+        except FileNotFoundError:
+            raise InputError(
+                f"there is no key file {path}", remedy="run 'ebs init' first, or set EBS_KEY_FILE to this site's key"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"the key file {path} cannot be read: {error}") from error
+
     def seal(self, plain: str) -> str:
         nonce = os.urandom(_NONCE)
         sealed = self._ciphers[self._current].encrypt(nonce, plain.encode(), None)

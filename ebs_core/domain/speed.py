@@ -87,12 +87,16 @@ def _read_figure(name: str, value: str) -> int:
 def read_line(line: str) -> Speed:
     """A speed from one line such as ``download=50M upload=20M priority=8``, or ``50M/20M`` (download/upload)."""
     words = line.split()
+    if not words:
+        raise ValueError("is empty; give figures such as download=50M upload=20M, or 0 for no limit")
     if len(words) == 1 and "=" not in words[0]:
         down, slash, up = words[0].partition("/")
         return read({"download": down, "upload": up if slash else down})
     pairs: dict[str, str] = {}
     for word in words:
         figure, equals, value = word.partition("=")
+        if figure in pairs:
+            raise ValueError(f"{figure} is given twice")
         if not equals:
             raise ValueError(f"{word!r} is not of the form figure=value, such as download=50M")
         pairs[figure] = value

@@ -7,6 +7,7 @@ where its slot stands. So a value cannot become syntax, whatever it contains.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,25 @@ class Secret(str):
 def mask(value: str) -> str:
     """``value`` as people and logs may see it."""
     return MASK if isinstance(value, Secret) and value else value
+
+
+def redact(text: str, values: Sequence[str]) -> str:
+    """``text`` without the secrets among ``values``, also where they stand with backslashes or shell quotes."""
+    for value in values:
+        if isinstance(value, Secret) and value:
+            text = _quoted_forms(value).sub(MASK, text)
+    return text
+
+
+def _quoted_forms(secret: str) -> re.Pattern[str]:
+    return re.compile("".join(r"(?:'\\''|\\*')" if char == "'" else r"\\*" + re.escape(char) for char in secret))
+
+
+def visible(text: str) -> str:
+    """``text`` for a terminal: characters that would drive it (escape, newline, bidirectional marks…) are spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +96,4 @@ class Word:
             return values[part] if isinstance(part, int) else part
         pieces = [values[part] if isinstance(part, int) else part for part in parts]
         joined = "".join(pieces)
-        return Secret(joined) if any(isinstance(piece, Secret) for piece in pieces) else joined
+        return Secret(joined) if Secret in map(type, pieces) else joined

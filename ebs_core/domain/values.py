@@ -6,14 +6,16 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 MAX_TEXT: Final = 512
 MONEY_STEP: Final = Decimal("0.0001")
 MAX_MONEY: Final = Decimal(10) ** 12
 _MAC = re.compile(r"[0-9a-f]{12}")
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g)?(?:bit/s|bps|bit)?", re.IGNORECASE)
+_RATE = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)\s*(k|m|g)?(?:bit/s|bps|bit)?", re.IGNORECASE | re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
+_AMOUNT = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _UNITS: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 _YES: Final = frozenset({"true", "yes", "on", "1", "да"})
 _NO: Final = frozenset({"false", "no", "off", "0", "нет"})
@@ -99,10 +101,9 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     """A reader of whole numbers from ``low`` to ``high``."""
 
     def read(value: str) -> int:
-        try:
-            number = int(value.strip())
-        except ValueError:
-            raise ValueError(f"{value!r} is not a whole number") from None
+        if not _INTEGER.fullmatch(value.strip()):
+            raise ValueError(f"{value!r:.40} is not a whole number")
+        number = int(value)
         if not low <= number <= high:
             raise ValueError(f"{number} is not between {low} and {high}")
         return number
@@ -132,7 +133,7 @@ def rate(value: str) -> int:
         raise ValueError(f"{value!r} is negative; a speed is zero (no limit) or more")
     match = _RATE.fullmatch(value)
     if not match:
-        raise ValueError(f"{value!r} is not a speed such as 512k, 50M or 1G")
+        raise ValueError(f"{value!r:.40} is not a speed such as 512k, 50M or 1G")
     bits = Decimal(match[1]) * _UNITS[(match[2] or "").lower()]
     if bits != bits.to_integral_value():
         raise ValueError(f"{value!r} is not a whole number of bits per second")
@@ -143,11 +144,10 @@ def rate(value: str) -> int:
 
 def money(value: str) -> Decimal:
     """An amount with at most four decimals."""
-    try:
-        amount = Decimal(value.strip())
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not an amount of money such as 10.00") from None
-    if not amount.is_finite() or abs(amount) >= MAX_MONEY:
+    if not _AMOUNT.fullmatch(value.strip()):
+        raise ValueError(f"{value!r:.40} is not an amount of money such as 10.00")
+    amount = Decimal(value.strip())
+    if abs(amount) >= MAX_MONEY:
         raise ValueError(f"{value!r} is not an amount of money below {MAX_MONEY:.0E}")
     exact = amount.quantize(MONEY_STEP)
     if exact != amount:

@@ -21,7 +21,7 @@ from ebs_core.domain.actions import Action
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import EbsError, NasError
 from ebs_core.domain.placement import PHASES, Applied, Kind, Step, confirmed, in_step, intent
-from ebs_core.domain.text import MASK, Secret
+from ebs_core.domain.text import redact
 from ebs_core.ports import Backends, Session
 from ebs_core.services.nases import NasCatalogue
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
@@ -300,7 +300,7 @@ class _Run:
             "command": command.show(),
             "outcome": reply.outcome.value,
             "status": reply.status,
-            "output": _redacted(reply.output, command),
+            "output": redact(reply.output, command.values),
             "duration": reply.duration,
         }
 
@@ -310,14 +310,6 @@ def _renewed(item: PlannedPlacement) -> StateRow:
     return StateRow(due.placement_id, due.changed, due.applied, settled=True, values=dict(item.keep))
 
 
-def _redacted(output: str, command: Command) -> str:
-    """What the NAS said, without the secrets of the command it answers."""
-    for value in command.values:
-        if isinstance(value, Secret) and value and value in output:
-            output = output.replace(value, MASK)
-    return output
-
-
 def _explain(action: Action, command: Command, reply: Reply) -> str:
     match reply.outcome:
         case Outcome.UNKNOWN:
@@ -325,5 +317,5 @@ def _explain(action: Action, command: Command, reply: Reply) -> str:
         case Outcome.NOT_SENT:
             what = "was not sent"
         case _:
-            what = _redacted(reply.output.strip(), command) or f"exit status {reply.status}"
+            what = redact(reply.output.strip(), command.values) or f"exit status {reply.status}"
     return f"{action}: {what}"

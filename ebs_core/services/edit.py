@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.errors import InputError, NotFound
 from ebs_core.domain.speed import FIGURES, Speed
-from ebs_core.services.fields import ACCOUNT, NAS, SUBACCOUNT, TARIFF, Field
+from ebs_core.services.fields import ACCOUNT, NAS, SUBACCOUNT, TARIFF, Field, parse_all
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Subaccount, Tariff
 
 
@@ -91,28 +91,29 @@ class Kind:
 
     word: str
     fields: Mapping[str, Field]
+    more: tuple[str, ...] = ()
+    """Fields that are read elsewhere."""
 
 
 ACCOUNT_KIND = Kind("account", ACCOUNT)
 SUBACCOUNT_KIND = Kind("subaccount", SUBACCOUNT)
 NAS_KIND = Kind("NAS", NAS)
-TARIFF_KIND = Kind("tariff", TARIFF)
+TARIFF_KIND = Kind("tariff", TARIFF, ("speed",))
 
 
 def parse_assignments(kind: Kind, of: str, assignments: Mapping[str, str]) -> dict[str, Any]:
     """Typed texts to values, by field name. Raises InputError that names the object and the field."""
-    parsed = {}
-    for name, typed in assignments.items():
-        field = kind.fields.get(name)
-        if field is None:
+    for name in assignments:
+        if name not in kind.fields:
             raise InputError(
-                f"{kind.word} {of}: there is no field {name!r}", remedy=f"fields are {', '.join(sorted(kind.fields))}"
+                f"{kind.word} {of}: there is no field {name!r}",
+                remedy=f"fields are {', '.join(sorted({*kind.fields, *kind.more}))}",
             )
-        try:
-            parsed[name] = field.parse(typed)
-        except ValueError as error:
-            raise InputError(f"{kind.word} {of}: {name}: {error}") from None
-    return parsed
+
+    def refuse(name: str, reason: str) -> None:
+        raise InputError(f"{kind.word} {of}: {name}: {reason}")
+
+    return parse_all(kind.fields, assignments, refuse)
 
 
 def resolve_references(session: Session, parsed: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ebs_core.crypto import SecretBox
 from ebs_core.domain import speed
@@ -33,7 +33,7 @@ from ebs_core.services.placements import follow_accounts, mark_changed
 from ebs_core.services.templates import save_template
 from ebs_core.services.trial import Trial
 from ebs_core.storage.database import Database
-from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
+from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
 
 class Editor:
@@ -52,7 +52,7 @@ class Editor:
         parsed = parse_assignments(ACCOUNT_KIND, username, assignments)
         with self._database.write() as session:
             account = find_account(session, username)
-            self._check_free(session, Account, "account", username, parsed.get("username"))
+            _check_free(session, Account.username, username, parsed.get("username"), Account.deleted_at.is_(None))
             resolve_references(session, parsed)
             changed = []
             if "tariff" in parsed and (tariff := parsed.pop("tariff") or None) != account.tariff_id:
@@ -66,7 +66,7 @@ class Editor:
         parsed = parse_assignments(SUBACCOUNT_KIND, username, assignments)
         with self._database.write() as session:
             subaccount = find_subaccount(session, username)
-            self._check_free(session, Subaccount, "subaccount", username, parsed.get("username"))
+            _check_free(session, Subaccount.username, username, parsed.get("username"), Subaccount.deleted_at.is_(None))
             resolve_references(session, parsed)
             book = AddressBook(session, dict(session.execute(select(Nas.id, Nas.name)).all()))
             book.want(username, subaccount, parsed)
@@ -82,6 +82,7 @@ class Editor:
         parsed = parse_assignments(TARIFF_KIND, name, plain)
         with self._database.write() as session:
             tariff = find_tariff(session, name)
+            _check_free(session, Tariff.name, name, parsed.get("name"))
             changed = set_fields(tariff, fields.TARIFF, parsed, self._secrets)
             if "speed" in assignments:
                 try:
@@ -121,15 +122,18 @@ class Editor:
         with self._database.write() as session:
             find_nas(session, nas_name).released = cut_off
 
-    def _check_free(
-        self, session: Session, table: type[Account] | type[Subaccount], word: str, old: str, new: str | None
-    ) -> None:
-        if new is None or new == old:
-            return
-        if session.scalar(select(table.id).where(table.username == new, table.deleted_at.is_(None))) is not None:
-            raise InputError(f"{word} {old}: the username {new!r} is taken", remedy="choose another")
-
     def _follow(self, session: Session, account_id: int, changed: list[str]) -> None:
         if changed:
             follow_accounts(session, [account_id], self._renderer.profiles())
             self._trial.check(session, account_id)
+
+
+def _check_free(
+    session: Session, names: InstrumentedAttribute[str], old: str, new: str | None, *living: ColumnElement[bool]
+) -> None:
+    """Raises InputError if somebody else has the new name."""
+    if new is None or new == old:
+        return
+    if session.scalar(select(names).where(names == new, *living)) is not None:
+        word = names.class_.__name__.lower()
+        raise InputError(f"{word} {old}: the name {new!r} is taken", remedy="choose another")

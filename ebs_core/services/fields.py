@@ -34,6 +34,26 @@ class Field:
         return self.read(typed)
 
 
+def parse_all(known: Mapping[str, Field], typed: Mapping[str, str], problem: Callable[[str, str], None]) -> dict[str, Any]:
+    """Values by field name, of those that are known and can be read; ``problem(field, reason)`` is called for the others but
+    unknown ones."""
+    parsed: dict[str, Any] = {}
+    columns: dict[str, str] = {}
+    for name, text in typed.items():
+        field = known.get(name)
+        if field is None:
+            continue
+        if twin := columns.get(field.column):
+            problem(name, f"is the same as {twin}; give one of them")
+            continue
+        columns[field.column] = name
+        try:
+            parsed[name] = field.parse(text)
+        except ValueError as error:
+            problem(name, str(error))
+    return parsed
+
+
 def _optional(column: str, read: Reader, empty: Any = "") -> Field:
     return Field(column, read, empty=empty, optional=True)
 
@@ -43,7 +63,7 @@ def _enum(kind: type[AccountStatus] | type[AccessType]) -> Reader:
 
     def read(typed: str) -> int:
         word = typed.strip().lower()
-        if word.isdigit() and int(word) in words.values():
+        if word.isascii() and word.isdigit() and int(word[:9]) in words.values():
             return int(word)
         if word not in words:
             raise ValueError(f"{typed!r} is not one of {', '.join(words)}")
@@ -112,7 +132,7 @@ SUBACCOUNT: Final[Mapping[str, Field]] = {
     **{name: _optional(name, _number, None) for name in ("switch_id", "switch_port", "ipv4_ipn_pool_id", "ipv4_vpn_pool_id")},
     "ipn_speed": _optional("ipn_speed", _own_speed),
     "vpn_speed": _optional("vpn_speed", _own_speed),
-    "speed": _optional("ipn_speed", _own_speed),
+    "speed": _optional("ipn_speed", _own_speed),  # the short name of ipn_speed
     **_flags(
         *(f"allow_{service}_with_{case}" for service in ("ipn", "vpn", "dhcp") for case in ("null", "minus", "block")),
         "allow_dhcp",

@@ -16,13 +16,14 @@ from ebs_core.domain import speed
 from ebs_core.domain.actions import ORIGINAL_NAMES, Action
 from ebs_core.domain.errors import BadFile, InputError, Problem, TemplateError
 from ebs_core.domain.rules import AccessType
+from ebs_core.domain.text import visible
 from ebs_core.ports import Renderer
 from ebs_core.services import fields
 from ebs_core.services.addresses import AddressBook
 from ebs_core.services.edit import set_fields, set_speed, set_tariff
 from ebs_core.services.nases import check_settings, profile_named
 from ebs_core.services.placements import follow_accounts, mark_changed
-from ebs_core.services.sitefile import Row, SiteFile
+from ebs_core.services.sitefile import SUBACCOUNT_PREFIX, Row, SiteFile
 from ebs_core.services.templates import save_template
 from ebs_core.services.trial import Trial
 from ebs_core.storage.database import Database
@@ -101,6 +102,7 @@ class _Import:
         self._subaccount_lines: dict[str, int] = {}
 
     def run(self) -> Imported:
+        self._check_columns()
         nas_rows = self._parse("nases", fields.NAS, "name", maps={"options", "templates"})
         tariff_rows = self._parse("tariffs", fields.TARIFF, "name", maps={"speed"})
         account_rows = self._parse("accounts", fields.ACCOUNT, "username", rows={"subaccounts"})
@@ -126,6 +128,13 @@ class _Import:
 
     # -- reading rows
 
+    def _check_columns(self) -> None:
+        for column in self._site.columns:
+            subaccount = column.startswith(SUBACCOUNT_PREFIX)
+            known = fields.SUBACCOUNT if subaccount else fields.ACCOUNT
+            if column.removeprefix(SUBACCOUNT_PREFIX if subaccount else "") not in known:
+                self._problem(1, f"there is no column {column!r}")
+
     def _problem(self, line: int, message: str, column: int = 0) -> None:
         self.problems.append(Problem(message, line, column, self._site.path))
 
@@ -143,13 +152,19 @@ class _Import:
         seen = {} if seen is None else seen
         word = section.removesuffix("es") if section == "nases" else section.removesuffix("s")
         for row in self._site.rows.get(section, ()) if source is None else source:
-            label = f"{word} {row.fields.get(name_field, '').strip() or '(no ' + name_field + ')'}"
-            for name in [*row.fields, *row.maps, *row.rows]:
+            label = f"{word} {visible(row.fields.get(name_field, '').strip()[:80]) or '(no ' + name_field + ')'}"
+            for name in [*([] if self._site.columns else row.fields), *row.maps, *row.rows]:
                 if name not in known and name not in maps and name not in rows:
                     self._problem(row.line_of(name), f"{label}: there is no field {name!r}")
             for name in [*row.maps, *row.rows]:
                 if name in known:
                     self._problem(row.line_of(name), f"{label}: {name} must be a single value")
+            for name in row.maps:
+                if name in rows:
+                    self._problem(row.line_of(name), f"{label}: {name} must be a list")
+            for name in row.rows:
+                if name in maps:
+                    self._problem(row.line_of(name), f"{label}: {name} must be a mapping")
             for name in row.fields:
                 if (name in maps or name in rows) and row.fields[name]:
                     self._problem(row.line_of(name), f"{label}: {name} cannot be a single value")
@@ -167,15 +182,9 @@ class _Import:
         return found
 
     def _read_fields(self, row: Row, known: Mapping[str, fields.Field], label: str) -> dict[str, Any]:
-        values = {}
-        for name, typed in row.fields.items():
-            if name not in known:
-                continue
-            try:
-                values[name] = known[name].parse(typed)
-            except ValueError as error:
-                self._problem(row.line_of(name), f"{label}: {name}: {error}")
-        return values
+        return fields.parse_all(
+            known, row.fields, lambda name, reason: self._problem(row.line_of(name), f"{label}: {name}: {reason}")
+        )
 
     # -- NASes
 
@@ -279,17 +288,15 @@ class _Import:
         existing = self._existing_subaccounts(list(seen))
         for parsed in rows:
             self._write_account(parsed, accounts)
-        if self.problems:  # references may be wrong: ids would be missing
-            self._check_subaccount_references(subaccounts)
-            return
         self._session.flush()
         book = AddressBook(self._session, {nas.id: name for name, nas in self._nases.items()})
-        ready = [
-            (self._touched[parsed.name][0], subaccount, values)
-            for parsed in rows
-            for subaccount in subaccounts[parsed.name]
-            if (values := self._subaccount_values(self._touched[parsed.name][0], subaccount, existing, book)) is not None
-        ]
+        ready = []
+        for parsed in rows:
+            account, _ = self._touched.get(parsed.name, (None, None))
+            for subaccount in subaccounts[parsed.name]:
+                values = self._subaccount_values(account, subaccount, existing, book)
+                if account is not None and values is not None:
+                    ready.append((account, subaccount, values))
         for line, message in book.conflicts():
             self._problem(line, message)
         if self.problems:
@@ -365,13 +372,8 @@ class _Import:
                 complete = False
         return found if complete else None
 
-    def _check_subaccount_references(self, subaccounts: Mapping[str, Sequence[_Parsed]]) -> None:
-        for rows in subaccounts.values():
-            for parsed in rows:
-                self._references(parsed, "subaccount")
-
     def _subaccount_values(
-        self, account: Account, parsed: _Parsed, existing: Mapping[str, Subaccount], book: AddressBook
+        self, account: Account | None, parsed: _Parsed, existing: Mapping[str, Subaccount], book: AddressBook
     ) -> dict[str, Any] | None:
         """What to write, with ids for names; None (and a problem) if it cannot be."""
         references = self._references(parsed, "subaccount")
@@ -379,7 +381,7 @@ class _Import:
             return None
         values = {**parsed.values, **{name: object_.id if object_ else None for name, object_ in references.items()}}
         old = existing.get(parsed.name)
-        if old is not None and old.account_id != account.id:
+        if old is not None and account is not None and old.account_id != account.id:
             owner = self._session.get_one(Account, old.account_id).username
             self._problem(parsed.row.line, f"subaccount {parsed.name}: belongs to account {owner} already")
             return None

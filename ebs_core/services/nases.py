@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ebs_core.crypto import SecretBox
-from ebs_core.domain.errors import InputError, NotFound
+from ebs_core.domain.errors import InputError, Misconfigured, NotFound, StorageError
 from ebs_core.domain.nas import Endpoint, Profile
 from ebs_core.ports import Renderer, Templates
 from ebs_core.services.edit import find_nas
@@ -107,7 +107,7 @@ class NasCatalogue:
         return [self.context(nas) for nas in rows]
 
     def endpoint(self, context: NasContext) -> Endpoint:
-        """How to reach it, with its password opened."""
+        """How to reach it, with its password opened. Raises Misconfigured."""
         nas = context.facts.nas
         return Endpoint(
             name=nas.name,
@@ -116,8 +116,15 @@ class NasCatalogue:
             address=nas.address,
             port=nas.port,
             login=nas.login,
-            password=self._secrets.open(nas.password) if nas.password else "",
+            password=self._password(nas),
             key_file=nas.key_file,
             host_key=nas.host_key,
             options=context.facts.options,
         )
+
+    def _password(self, nas: Nas) -> str:
+        """Raises Misconfigured: a damaged secret stops this NAS, not the others."""
+        try:
+            return self._secrets.open(nas.password) if nas.password else ""
+        except StorageError as error:
+            raise Misconfigured(error.message, nas=nas.name, remedy=f"{error.remedy}; or import its password again") from error

@@ -24,6 +24,12 @@ def _sealed_columns() -> Iterator[tuple[Any, InstrumentedAttribute[str | None]]]
     yield Nas, Nas.secret
 
 
+def has_secrets(database: Database) -> bool:
+    """Something in the database is sealed."""
+    with database.read() as session:
+        return any(session.scalar(select(column).where(column.is_not(None)).limit(1)) for _, column in _sealed_columns())
+
+
 def rotate(database: Database, config: Config) -> int:
     """Put a new key first in the key file, then seal everything with it; the number of secrets. A crash in between loses nothing:
     the key file keeps the old keys, and both open."""

@@ -154,7 +154,7 @@ def _scan_level(
 ) -> int:
     names = watched(context, level)
     key_format, revision, nas_id = _key_format(context, names), context.templates.revision, context.id
-    rows = session.execute(_query(level, nas_id, names)).all()
+    rows = session.connection().execute(_query(level, nas_id, names)).all()  # plain tuples, without the ORM's loader
     for row in rows:
         id_, changed, dirty, presence, enabled, speed, key, old_revision, gone, wanted_nas = row[:10]
         funds, limit, blocked, status, tariff_id, null, minus, block, own_speed = row[10:19]

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import HostKeyChanged, HostKeyUnknown, NasError
+from ebs_core.domain.text import redact
 from ebs_core.ports import Backends
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.variables import VARIABLES, Facts, collect
@@ -118,7 +119,7 @@ class NasSetup:
             "command": command.show(),
             "outcome": reply.outcome.value,
             "status": reply.status,
-            "output": reply.output,
+            "output": redact(reply.output, command.values),
             "duration": reply.duration,
         }
 

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,6 +40,8 @@ class SiteFile:
     path: str
     rows: dict[str, list[Row]]
     problems: list[Problem] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
+    """The header of a CSV file: cells may be empty, so the rows do not tell which fields there are."""
 
 
 def read(path: Path) -> SiteFile:
@@ -66,7 +69,7 @@ def read(path: Path) -> SiteFile:
 
 def _read_yaml(name: str, text: str) -> SiteFile:
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = _compose(yaml.parse(text, Loader=_LOADER), name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -76,6 +79,64 @@ def _read_yaml(name: str, text: str) -> SiteFile:
     return _YamlReader(name).site(root)
 
 
+def _compose(events: Iterator[yaml.Event], name: str) -> yaml.Node | None:
+    """Nodes of one document. Not recursive, and bounded in depth: PyYAML's own composer crashes on a file made for that."""
+    root: yaml.Node | None = None
+    open_: list[yaml.CollectionNode] = []
+    anchors: dict[str, yaml.Node] = {}
+    keys: list[yaml.Node | None] = []
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_.pop()
+            keys.pop()
+            continue
+        if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+            raise BadFile(f"{name} has several documents", [_place(event, "a second document begins", name)], remedy="join them")
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        node = _node(event, anchors, name)
+        if not open_:
+            root = node
+        elif isinstance(open_[-1], yaml.SequenceNode):
+            open_[-1].value.append(node)
+        elif keys[-1] is None:
+            keys[-1] = node
+        else:
+            open_[-1].value.append((keys[-1], node))
+            keys[-1] = None
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(open_) >= _DEPTH:
+                raise BadFile(f"{name} is no site file", [_place(event, "nested too deep", name)])
+            open_.append(node)  # type: ignore[arg-type]
+            keys.append(None)
+        if event.anchor and not isinstance(event, yaml.AliasEvent):
+            anchors[event.anchor] = node
+    return root
+
+
+def _node(event: yaml.NodeEvent, anchors: dict[str, yaml.Node], name: str) -> yaml.Node:
+    marks: tuple[Any, Any] = (event.start_mark, event.end_mark)
+    if isinstance(event, yaml.ScalarEvent):
+        plain = event.style in (None, "") and event.tag is None
+        tag = _NULL if plain and event.value in ("", "~", "null", "Null", "NULL") else "tag:yaml.org,2002:str"
+        return yaml.ScalarNode(tag, event.value, *marks)
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise BadFile(f"{name} is not valid YAML", [_place(event, f"unknown alias *{event.anchor}", name)])
+        return anchors[event.anchor]
+    kind = yaml.MappingNode if isinstance(event, yaml.MappingStartEvent) else yaml.SequenceNode
+    return kind("", [], *marks)
+
+
+def _place(event: yaml.Event, message: str, name: str) -> Problem:
+    mark: Any = event.start_mark
+    return Problem(message, mark.line + 1, mark.column + 1, name)
+
+
+_NULL = "tag:yaml.org,2002:null"
+_DEPTH = 8
+"""Root, section, account, subaccounts, subaccount and its fields need six."""
+_MAX_ROWS = 5_000_000
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -94,6 +155,7 @@ class _YamlReader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._problems: list[Problem] = []
+        self._count = 0
 
     def site(self, root: yaml.Node | None) -> SiteFile:
         found: dict[str, list[Row]] = {}
@@ -112,7 +174,7 @@ class _YamlReader:
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
                 self._problem(key, "only plain names are allowed as keys")
             elif key.value in seen:
                 self._problem(key, f"{key.value!r} stands twice")
@@ -121,7 +183,7 @@ class _YamlReader:
                 yield key.value, value
 
     def _rows(self, node: yaml.Node, what: str) -> list[Row]:
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+        if isinstance(node, yaml.ScalarNode) and node.tag == _NULL:
             return []
         if not isinstance(node, yaml.SequenceNode):
             self._problem(node, f"{what} must be a list")
@@ -132,6 +194,9 @@ class _YamlReader:
         if not isinstance(node, yaml.MappingNode):
             self._problem(node, f"each of {what} must be a mapping of fields")
             return None
+        self._count += 1
+        if self._count > _MAX_ROWS:
+            raise BadFile(f"{self._name} has more than {_MAX_ROWS} rows", (), remedy="split it")
         row = Row(node.start_mark.line + 1)
         for name, value in self._pairs(node):
             row.lines[name] = value.start_mark.line + 1
@@ -139,7 +204,7 @@ class _YamlReader:
                 row.fields[name] = _scalar(value)
             elif isinstance(value, yaml.MappingNode):
                 row.maps[name] = self._map(value)
-            elif name == "subaccounts":
+            elif name == "subaccounts" and what == "accounts":
                 row.rows[name] = self._rows(value, name)
             else:
                 self._problem(value, f"{name} must be a single value")
@@ -156,7 +221,7 @@ class _YamlReader:
 
 
 def _scalar(node: yaml.ScalarNode) -> str:
-    return "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)
+    return "" if node.tag == _NULL else str(node.value)
 
 
 def _read_csv(name: str, text: str) -> SiteFile:
@@ -178,7 +243,7 @@ def _read_csv(name: str, text: str) -> SiteFile:
         raise BadFile(f"{name} is not valid CSV", [Problem(str(error), reader.line_num, file=name)]) from error
     if twice := {column for column in header if header.count(column) > 1}:
         problems.append(Problem(f"column {min(twice)!r} stands twice", 1, file=name))
-    return SiteFile(name, {"accounts": _joined(rows)}, problems)
+    return SiteFile(name, {"accounts": _joined(rows)}, problems, tuple(header))
 
 
 def _delimiter(text: str) -> str:

@@ -15,7 +15,7 @@ def check_template(renderer: Renderer, nas: Nas, action: str, source: str, file:
     """Raises TemplateError with every problem of the template on that NAS."""
     profile = profile_named(renderer.profiles(), nas.profile, nas.name)
     transport = nas.transport or profile.transports[0]
-    problems = renderer.check(profile, transport, action, source, file)
+    problems = renderer.check(profile, transport, action, source.replace("\r\n", "\n"), file)
     if problems:
         raise TemplateError(f"template {action} for NAS {nas.name} cannot be used:", problems)
 
@@ -24,6 +24,7 @@ def save_template(renderer: Renderer, nas: Nas, action: Action, source: str | No
     """Put a template into force on a NAS as its next version (None: the profile's own again); False if it is in force already.
     Raises TemplateError."""
     if source is not None:
+        source = source.replace("\r\n", "\n")
         check_template(renderer, nas, action.value, source, file)
     if overrides(nas).get(action.value) == source:
         return False

@@ -85,7 +85,7 @@ def _engine(url: str) -> Engine:
             return engine
         if parsed.get_backend_name() == "postgresql":
             return create_engine(parsed, pool_pre_ping=True)
-    except (ArgumentError, SQLAlchemyError, ImportError) as error:
+    except (ArgumentError, SQLAlchemyError, ImportError, ValueError) as error:
         raise StorageError(f"database URL {_hidden(url)}: {_first_line(error)}", remedy=_URL_HELP) from error
     raise StorageError(f"database URL {_hidden(url)} names neither SQLite nor PostgreSQL", remedy=_URL_HELP)
 
@@ -94,12 +94,17 @@ _URL_HELP = "use sqlite:///ebs.sqlite3 or postgresql://user:password@host/databa
 
 
 def _hidden(url: str) -> str:
-    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
+    return re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows A to Z only
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -14,12 +14,13 @@ from ebs_server.cli.common import (
     print_card,
     print_json,
     print_table,
+    say,
     site_options,
 )
 
 
 def _tell(what: str, changed: list[str]) -> None:
-    click.echo(f"{what}: " + (f"{', '.join(changed)} changed" if changed else "nothing changed"))
+    say(f"{what}: " + (f"{', '.join(changed)} changed" if changed else "nothing changed"))
 
 
 @click.group()
@@ -29,7 +30,7 @@ def account() -> None:
 
 @account.command(name="list")
 @click.argument("search", default="")
-@click.option("--limit", default=0, metavar="N", help="At most so many.")
+@click.option("--limit", default=0, type=click.IntRange(0, 10**9), metavar="N", help="At most so many.")
 @json_option
 @site_options
 @pass_state
@@ -80,7 +81,7 @@ def set_(state: State, username: str, fields: tuple[str, ...]) -> int:
 def delete(state: State, username: str) -> int:
     """Delete an account; the next apply clears it from the NASes. Its records and its log are kept."""
     state.site.editor.delete_account(username)
-    click.echo(f"account {username}: deleted; 'ebs apply' clears it from the NASes")
+    say(f"account {username}: deleted; 'ebs apply' clears it from the NASes")
     return DONE
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ebs_core import config
 from ebs_core.domain.errors import InputError
+from ebs_core.domain.text import visible
 from ebs_server.bootstrap import Site
 
 DONE, NAS_FAILED, BAD_INPUT = 0, 1, 2
@@ -69,6 +70,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=10_000, soft_wrap=True, no_color=True)
 
 
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print lines for people. What came from a NAS or a file cannot drive the terminal."""
+    click.echo("\n".join(map(visible, text.split("\n"))), err=err)
+
+
 def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
@@ -85,7 +91,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -
         out.print(table)
     else:
         for line in _plain_table(table):
-            click.echo(line)
+            say(line)
 
 
 def _plain_table(table: Table) -> list[str]:
@@ -102,7 +108,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    line = str(value).partition("\n")[0]
+    line = visible(str(value).partition("\n")[0])
     return line.replace("[", r"\[") if console().is_terminal else line
 
 
@@ -111,18 +117,18 @@ def print_card(view: Mapping[str, Any], indent: int = 0) -> None:
     pad = "  " * indent
     for name, value in view.items():
         if isinstance(value, Mapping):
-            click.echo(f"{pad}{name}:" + ("" if value else " -"))
+            say(f"{pad}{name}:" + ("" if value else " -"))
             print_card(value, indent + 1)
         elif isinstance(value, list):
-            click.echo(f"{pad}{name}:" + ("" if value else " -"))
+            say(f"{pad}{name}:" + ("" if value else " -"))
             for item in value:
                 if isinstance(item, Mapping):
-                    click.echo(f"{pad}  -")
+                    say(f"{pad}  -")
                     print_card(item, indent + 2)
                 else:
-                    click.echo(f"{pad}  - {item}")
+                    say(f"{pad}  - {item}")
         else:
-            click.echo(f"{pad}{name}: {'-' if value in (None, '') else value}")
+            say(f"{pad}{name}: {'-' if value in (None, '') else value}")
 
 
 def assignments(words: Iterable[str]) -> dict[str, str]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 import click
 
-from ebs_core.domain.errors import EbsError, NasError
+from ebs_core.domain.errors import EbsError, InputError, NasError
+from ebs_core.domain.text import visible
 from ebs_server.cli import accounts, demo, nas, site, templates, work
-from ebs_server.cli.common import BAD_INPUT, NAS_FAILED, State, site_options
+from ebs_server.cli.common import BAD_INPUT, DONE, NAS_FAILED, State, print_json, say, site_options
+
+INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -42,21 +48,51 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
+    words = list(sys.argv[1:] if arguments is None else arguments)
     state = State()
     try:
-        status = ebs.main(args=arguments, prog_name="ebs", standalone_mode=False, obj=state)
-        sys.exit(status if isinstance(status, int) else 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(BAD_INPUT)
-    except click.Abort:
-        click.echo("ebs: stopped", err=True)
-        sys.exit(130)
-    except EbsError as error:
-        click.echo(f"ebs: {error}", err=True)
-        sys.exit(NAS_FAILED if isinstance(error, NasError) else BAD_INPUT)
+        sys.exit(_run(words, state))
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more: no second complaint at exit
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(f"ebs: the output cannot be written: {error.strerror}", err=True)
         sys.exit(BAD_INPUT)
     finally:
         state.close()
+
+
+def _run(words: list[str], state: State) -> int:
+    """The exit status."""
+    try:
+        for word in words:
+            _check_text(word)
+        status = ebs.main(args=words, prog_name="ebs", standalone_mode=False, obj=state)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else DONE
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except click.Abort:
+        say("ebs: stopped", err=True)
+        return INTERRUPTED
+    except EbsError as error:
+        say(f"ebs: {error}", err=True)
+        if isinstance(error, NasError):
+            if "--json" in words:
+                print_json({"ok": False, "nas": error.nas or None, "failure": str(error)})
+            return NAS_FAILED
+        return BAD_INPUT
+
+
+def _check_text(word: str) -> None:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{visible(word)} is not UTF-8 text", remedy="check the terminal's encoding") from None

@@ -19,6 +19,7 @@ from ebs_server.cli.common import (
     print_card,
     print_json,
     print_table,
+    say,
     site_options,
 )
 
@@ -74,9 +75,9 @@ def test(state: State, name: str, as_json: bool) -> int:
         steps.append(step._asdict())
         if not as_json:
             mark = "FAILED" if step.problem else "ok"
-            click.echo(f"{step.name:<9} {mark:<7} {step.seconds * 1000:7.1f} ms  {step.detail}")
+            say(f"{step.name:<9} {mark:<7} {step.seconds * 1000:7.1f} ms  {step.detail}")
             if step.problem:
-                click.echo(f"  {step.problem}")
+                say(f"  {step.problem}")
     if as_json:
         print_json({"nas": name, "ok": not failed, "steps": steps})
     return NAS_FAILED if failed else DONE
@@ -87,7 +88,10 @@ def fingerprint(key: str) -> str:
     kind, _, body = key.partition(" ")
     if not body:
         return key
-    digest = hashlib.sha256(base64.b64decode(body.split()[0])).digest()
+    try:
+        digest = hashlib.sha256(base64.b64decode(body.split()[0], validate=True)).digest()
+    except ValueError:
+        return f"{key!r} (which is no key)"
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')} ({kind})"
 
 
@@ -105,11 +109,11 @@ def trust(state: State, name: str, yes: bool, expected: str | None) -> int:
     if shown is None:
         raise InputError(f"NAS {name}: its transport has no key to trust", remedy="use ssh, or the API with TLS on port 8729")
     if pinned and pinned.split()[:2] == shown.split()[:2]:
-        click.echo(f"{name}: {fingerprint(shown)} is trusted already")
+        say(f"{name}: {fingerprint(shown)} is trusted already")
         return DONE
-    click.echo(f"{name} shows {fingerprint(shown)}")
+    say(f"{name} shows {fingerprint(shown)}")
     if pinned:
-        click.echo(f"WARNING: until now {fingerprint(pinned)} was trusted. Was this NAS reinstalled or replaced?")
+        say(f"WARNING: until now {fingerprint(pinned)} was trusted. Was this NAS reinstalled or replaced?")
     if expected is not None:
         if fingerprint(shown).split()[0] != expected.split()[0]:
             raise InputError(
@@ -120,7 +124,7 @@ def trust(state: State, name: str, yes: bool, expected: str | None) -> int:
             f"NAS {name}: not trusted, nothing was changed", remedy="confirm with 'y', or give --fingerprint SHA256:…"
         )
     site.editor.trust(name, " ".join(shown.split()[:2]))
-    click.echo(f"{name}: trusted")
+    say(f"{name}: trusted")
     return DONE
 
 
@@ -146,7 +150,7 @@ def bootstrap(state: State, name: str, send: bool, as_json: bool) -> int:
         if as_json:
             print_json({"nas": name, "commands": lines})
         else:
-            click.echo("\n".join(lines))
+            say("\n".join(lines) or f"{name}: its profile has nothing to set up")
         return DONE
     done = state.site.setup.bootstrap(name)
     ok = all(reply.outcome is Outcome.OK for _, reply in done)
@@ -158,8 +162,8 @@ def bootstrap(state: State, name: str, send: bool, as_json: bool) -> int:
         print_json({"nas": name, "ok": ok, "commands": rows})
     else:
         for row in rows:
-            click.echo(f"{row['outcome']:<8} {row['command']}")
+            say(f"{row['outcome']:<8} {row['command']}")
             if row["outcome"] != Outcome.OK and row["output"]:
-                click.echo(f"         {row['output']}")
-        click.echo(f"{name}: {'ready' if ok else 'NOT ready, see above'}")
+                say(f"         {row['output']}")
+        say(f"{name}: {'ready' if ok else 'NOT ready, see above'}")
     return DONE if ok else NAS_FAILED

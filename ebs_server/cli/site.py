@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 from sqlalchemy import make_url
 
-from ebs_core.config import CONFIG_NAME, sqlite_path
-from ebs_core.crypto import create_key_file
+from ebs_core.config import CONFIG_NAME, load, sqlite_path
+from ebs_core.crypto import SecretBox, create_key_file
+from ebs_core.domain.errors import InputError
 from ebs_core.services import rekey, sitefile
 from ebs_core.storage import schema
 from ebs_core.storage.database import Database
-from ebs_server.cli.common import DONE, State, json_option, pass_state, print_json, site_options
+from ebs_server.cli.common import DONE, State, json_option, pass_state, print_json, say, site_options
 
 
 @click.command()
@@ -25,24 +26,37 @@ def init(state: State) -> int:
     With --database, a config file ebs.toml is written here (unless there is one), so that other commands find it.
     """
     config = state.config()
-    if path := sqlite_path(config.database):
-        path.parent.mkdir(parents=True, exist_ok=True)
     database = Database(config.database)
     try:
+        if path := sqlite_path(config.database):
+            path.parent.mkdir(parents=True, exist_ok=True)
         schema.upgrade(database)
+        say(f"database {database.name}: ready")
+        if config.key is None:
+            _make_key(database, config.key_file)
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be made: {error.strerror}", remedy="choose another place") from error
     finally:
         database.dispose()
-    click.echo(f"database {database.name}: ready")
-    if config.key is None:
-        try:
-            create_key_file(config.key_file)
-            click.echo(f"key file {config.key_file}: made. Keep a copy elsewhere: without it no stored password can be read.")
-        except FileExistsError:
-            config.secrets()
-            click.echo(f"key file {config.key_file}: kept")
     if state.database and config.source is None:
         _write_config(state, config.key_file)
+    elif state.database and load().database != config.database:
+        say(f"note: {config.source} names another database, which commands use without --database")
     return DONE
+
+
+def _make_key(database: Database, key_file: Path) -> None:
+    if key_file.exists():
+        SecretBox.from_file(key_file)
+        say(f"key file {key_file}: kept")
+        return
+    if rekey.has_secrets(database):
+        raise InputError(
+            f"the database has secrets, and their key file {key_file} is missing",
+            remedy="restore it from the backup, or name it with EBS_KEY_FILE; a new key could not read them",
+        )
+    create_key_file(key_file)
+    say(f"key file {key_file}: made. Keep a copy elsewhere: without it no stored password can be read.")
 
 
 def _write_config(state: State, key_file: Path) -> None:
@@ -50,11 +64,11 @@ def _write_config(state: State, key_file: Path) -> None:
     if path := sqlite_path(url):
         url = f"sqlite:///{path.absolute()}"
     elif make_url(url).password:
-        click.echo("the database URL has a password, so it was not written to a config file; set EBS_DATABASE_URL")
+        say("the database URL has a password, so it was not written to a config file; set EBS_DATABASE_URL")
         return
     text = f"database = {json.dumps(url)}\nkey_file = {json.dumps(str(key_file.absolute()))}\n"
     Path(CONFIG_NAME).write_text(text, encoding="utf-8")
-    click.echo(f"config file {CONFIG_NAME}: made; commands started in this folder use this site")
+    say(f"config file {CONFIG_NAME}: made; commands started in this folder use this site")
 
 
 @click.command(name="import")
@@ -81,9 +95,9 @@ def import_(state: State, file: Path, as_json: bool) -> int:
     else:
         for how, counts in (("new", done.new), ("changed", done.changed)):
             if counts:
-                click.echo(f"{how}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+                say(f"{how}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
         if not done.new and not done.changed:
-            click.echo(f"{file}: everything was so already")
+            say(f"{file}: everything was so already")
     return DONE
 
 
@@ -98,5 +112,5 @@ def key() -> None:
 def rotate(state: State) -> int:
     """Make a new key, seal every stored secret with it, and keep the old ones in the key file for backups."""
     count = rekey.rotate(state.site.database, state.config())
-    click.echo(f"{count} secrets sealed with a new key; keep a copy of {state.config().key_file}")
+    say(f"{count} secrets sealed with a new key; keep a copy of {state.config().key_file}")
     return DONE

@@ -16,7 +16,7 @@ from ebs_core.services.nases import NasContext, overrides
 from ebs_core.services.preview import preview
 from ebs_core.services.setup import BOOTSTRAP
 from ebs_core.services.templates import check_template
-from ebs_server.cli.common import DONE, State, json_option, pass_state, print_json, print_table, site_options
+from ebs_server.cli.common import DONE, State, json_option, pass_state, print_json, print_table, say, site_options
 
 
 class ActionName(click.ParamType[str]):
@@ -95,11 +95,15 @@ def show(state: State, nas_name: str, action: str) -> int:
 def _text(file: str) -> str:
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text: {error}", remedy="save it as UTF-8") from error
+
+
+def _name(file: str) -> str:
+    return "standard input" if file == "-" else file
 
 
 @template.command()
@@ -113,8 +117,8 @@ def check(state: State, nas_name: str, action: str, file: str) -> int:
     text = _text(file)
     with state.site.database.read() as session:
         nas = find_nas(session, nas_name)
-        check_template(state.site.renderer, nas, action, text, "standard input" if file == "-" else file)
-    click.echo("ok")
+        check_template(state.site.renderer, nas, action, text, _name(file))
+    say("ok")
     return DONE
 
 
@@ -130,8 +134,8 @@ def set_(state: State, nas_name: str, action: str, file: str | None, back: bool)
     if (file is None) is not back:
         raise InputError("give either a FILE or --default", remedy="'-' reads standard input")
     source = None if file is None else _text(file)
-    saved = state.site.editor.set_template(nas_name, Action(action), source, file or "")
-    click.echo(f"{nas_name}: {action} " + ("saved; 'ebs plan' shows what it changes" if saved else "is in force already"))
+    saved = state.site.editor.set_template(nas_name, Action(action), source, _name(file or ""))
+    say(f"{nas_name}: {action} " + ("saved; 'ebs plan' shows what it changes" if saved else "is in force already"))
     return DONE
 
 
@@ -156,7 +160,7 @@ def render(state: State, nas_name: str, action: str, subaccount_name: str | None
     if as_json:
         print_json({"nas": nas_name, "action": action, "commands": lines})
     else:
-        click.echo("\n".join(lines))
+        say("\n".join(lines))
     return DONE
 
 

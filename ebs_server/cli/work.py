@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from ebs_core.domain.placement import Kind
 from ebs_core.services import views
 from ebs_core.services.applier import NasResult
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
-from ebs_server.cli.common import DONE, NAS_FAILED, State, json_option, pass_state, print_json, print_table, site_options
+from ebs_server.cli.common import DONE, NAS_FAILED, State, json_option, pass_state, print_json, print_table, say, site_options
 
 nas_filter = click.option("--nas", "names", multiple=True, metavar="N", help="Only this NAS; may be repeated.")
 
@@ -74,22 +75,22 @@ def plan_view(planner: Planner, nas_plan: NasPlan) -> dict[str, Any]:
 def print_plan(planner: Planner, nas_plan: NasPlan, limit: int = 0) -> None:
     """For people; ``limit`` cuts the list of subscribers (0: all)."""
     if not nas_plan.items:
-        click.echo(f"NAS {nas_plan.name}: nothing to do, {nas_plan.placements} placements are as they should be")
+        say(f"NAS {nas_plan.name}: nothing to do, {nas_plan.placements} placements are as they should be")
         return
     counts = ", ".join(f"{count} {kind.value}" for kind in Kind if (count := nas_plan.count(kind)))
-    click.echo(f"NAS {nas_plan.name}: {len(nas_plan.items)} of {nas_plan.placements} placements: {counts}")
+    say(f"NAS {nas_plan.name}: {len(nas_plan.items)} of {nas_plan.placements} placements: {counts}")
     if nas_plan.held:
-        click.echo(f"  HELD: it would cut off {nas_plan.cut_off} placements; 'ebs hold release {nas_plan.name}' lets it go")
+        say(f"  HELD: it would cut off {nas_plan.cut_off} placements; to let it go: ebs hold release {quote(nas_plan.name)}")
     for item in nas_plan.items[: limit or None]:
-        click.echo(f"  {item.label}" + (f" ({item.full_name})" if item.full_name else ""))
+        say(f"  {item.label}" + (f" ({item.full_name})" if item.full_name else ""))
         for step in _steps(planner, nas_plan, item):
-            click.echo(f"    {step['action']}: {step['reason']}")
+            say(f"    {step['action']}: {step['reason']}")
             for command in step["commands"]:
-                click.echo("      " + command.replace("\n", "\n      "))
+                say("      " + command.replace("\n", "\n      "))
             if step["problem"]:
-                click.echo(f"      CANNOT BE SENT: {step['problem']}")
+                say(f"      CANNOT BE SENT: {step['problem']}")
     if limit and len(nas_plan.items) > limit:
-        click.echo(f"  … and {len(nas_plan.items) - limit} more")
+        say(f"  … and {len(nas_plan.items) - limit} more")
 
 
 @click.command()
@@ -148,16 +149,16 @@ def result_view(result: NasResult) -> dict[str, Any]:
 
 def print_results(results: Sequence[NasResult]) -> None:
     for result in results:
-        click.echo(f"NAS {result.nas}: {result.done} of {result.due} placements done, {result.commands} commands sent")
+        say(f"NAS {result.nas}: {result.done} of {result.due} placements done, {result.commands} commands sent")
         if result.held:
-            click.echo(
+            say(
                 f"  HELD, nothing was sent: it would cut off {result.cut_off} placements\n"
-                f"  → look at 'ebs plan --nas {result.nas}', then 'ebs hold release {result.nas}' and apply again"
+                f"  → look at: ebs plan --nas {quote(result.nas)}\n  → then, if it is right: ebs hold release {quote(result.nas)}"
             )
         for label, reason in result.failed.items():
-            click.echo(f"  FAILED {label}: {reason}")
+            say(f"  FAILED {label}: {reason}")
         if result.failure:
-            click.echo("  FAILED " + result.failure.replace("\n", "\n  "))
+            say("  FAILED " + result.failure.replace("\n", "\n  "))
 
 
 @click.command()
@@ -181,7 +182,7 @@ def status(state: State, as_json: bool) -> int:
 @click.command()
 @click.option("--account", metavar="U", help="Of this account or subaccount.")
 @click.option("--nas", metavar="N", help="On this NAS.")
-@click.option("--limit", default=0, metavar="N", help="Only the newest so many.")
+@click.option("--limit", default=0, type=click.IntRange(0, 10**9), metavar="N", help="Only the newest so many.")
 @json_option
 @site_options
 @pass_state
@@ -201,11 +202,11 @@ def print_log_line(row: views.View) -> None:
     who = row["subaccount"] or row["account"] or "-"
     took = f"{row['duration'] * 1000:.1f} ms"
     status = "" if row["status"] is None else f", status {row['status']}"
-    click.echo(f"{row['at']}  {row['nas']}  {who}  {row['action']}: {row['outcome']}{status}, {took}; because: {row['cause']}")
+    say(f"{row['at']}  {row['nas']}  {who}  {row['action']}: {row['outcome']}{status}, {took}; because: {row['cause']}")
     if row["command"]:
-        click.echo("    " + row["command"].replace("\n", "\n    "))
+        say("    " + row["command"].replace("\n", "\n    "))
     if row["output"]:
-        click.echo("    > " + row["output"].replace("\n", "\n    > "))
+        say("    > " + row["output"].replace("\n", "\n    > "))
 
 
 @click.group()
@@ -239,8 +240,8 @@ def release(state: State, nas: str) -> int:
     """Let the plan of a NAS go, as it is now: not more than it would cut off at this moment."""
     held = state.site.planner.plan(nas)
     if not held.held:
-        click.echo(f"NAS {nas}: its plan is not held")
+        say(f"NAS {nas}: its plan is not held")
         return DONE
     state.site.editor.release(nas, held.cut_off)
-    click.echo(f"NAS {nas}: the next apply may cut off up to {held.cut_off} placements")
+    say(f"NAS {nas}: the next apply may cut off up to {held.cut_off} placements")
     return DONE

@@ -1,10 +1,9 @@
 """Sessions over the RouterOS API: jobs as tagged sentences, ``[find …]`` resolved in bulk.
 
-A batch is worked in **waves**. In a wave all finds are looked up first, then the commands are sent, each as soon as its own find
-is answered: the first of every job, then the second of every job, so that a failure is usually known before the next command of
-its job leaves. A command whose find
-is on a menu that its own job changed earlier in the wave waits for the next one. Jobs are independent of each other, so what
-another job does to the same menu is nothing to wait for.
+A batch is worked in **waves**. In a wave all finds are asked first, then the commands are sent, each as soon as its own find is
+answered: the first of every job, then the second of every job, so that a failure is usually known before the next command of its
+job leaves. A command whose find is on a menu that its own job changed earlier in the wave waits for the next one. Jobs are
+independent of each other, so what another job does to the same menu is nothing to wait for.
 
 What counts as done: a find that finds nothing makes its command a success without being sent, as on the command line. ``no such
 item`` for the one item that a find had found is the same thing a moment later (the record vanished in between), so it counts as
@@ -117,10 +116,10 @@ class RouterosApiSession:
         for step in range(depth):
             for work in wave:
                 index = work.start + step
+                lookup = work.lookups.get(index)
+                while lookup is not None and not (lookup.resolved or work.failed):
+                    yield None
                 if index < work.stop and not work.failed:
-                    lookup = work.lookups.get(index)
-                    while lookup is not None and not lookup.resolved:
-                        yield None
                     call = self._call(work, index)
                     if call is not None:
                         yield call

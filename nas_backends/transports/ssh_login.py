@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import logging
@@ -94,7 +93,9 @@ def _handshake(endpoint: Endpoint, pinned: str | None) -> paramiko.Transport:
 
 def _negotiate_only(transport: paramiko.Transport, kind: str) -> None:
     options = transport.get_security_options()
-    options.key_types = _RSA_ALGORITHMS if kind == "ssh-rsa" else (kind,)
+    wanted = _RSA_ALGORITHMS if kind == "ssh-rsa" else (kind,)
+    if set(wanted) <= set(options.key_types):  # otherwise the NAS shows what it has, and the comparison tells
+        options.key_types = wanted
 
 
 def _shown_key(transport: paramiko.Transport) -> str:
@@ -108,7 +109,7 @@ def _pinned(endpoint: Endpoint) -> str | None:
     words = endpoint.host_key.split()
     try:
         base64.b64decode(words[1], validate=True)
-    except (IndexError, binascii.Error):
+    except (IndexError, ValueError):  # binascii.Error is a ValueError, as is text that is not ASCII
         raise Misconfigured(
             "its trusted host key is no key like 'ssh-ed25519 AAAA…'", nas=endpoint.name, remedy=f"ebs nas trust {endpoint.name}"
         ) from None
