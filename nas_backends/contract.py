@@ -44,7 +44,7 @@ class Answer:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One command in a batch: ``index`` is its place in the batch's list, ``subject`` its job (lines of one subject depend on
     each other in order, lines of different subjects do not)."""
@@ -87,4 +87,5 @@ class Executor(Protocol):
 
 def unsettled(lines: Sequence[Line], outcome: Outcome, output: str, status: int | None, duration: float) -> dict[int, Reply]:
     """The same reply for every line."""
-    return {line.index: Reply(outcome, output, status, duration) for line in lines}
+    reply = Reply(outcome, output, status, duration)
+    return {line.index: reply for line in lines}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Desired(NamedTuple):
 
 
 class Kind(StrEnum):
-    """The kinds of steps, in the order in which they are sent."""
+    """The kinds of steps, in the order in which those of one placement are sent (enable and disable exclude each other)."""
 
     DELETE = "delete"
     ADD = "add"
@@ -54,16 +55,6 @@ class Step(NamedTuple):
 
     kind: Kind
     reason: str
-
-    @property
-    def cuts_off(self) -> bool:
-        """Counts against the blast radius: somebody may lose access by it."""
-        return self.kind in (Kind.DELETE, Kind.DISABLE)
-
-
-PHASES: tuple[tuple[Kind, ...], ...] = ((Kind.DELETE,), (Kind.ADD,), (Kind.ENABLE, Kind.DISABLE), (Kind.SPEED,))
-"""All deletes of a NAS are sent before the first add, and so on: an address that moves from one subscriber to another is
-free before it is taken."""
 
 
 def in_step(desired: Desired, applied: Applied) -> bool:
@@ -137,6 +128,13 @@ def confirmed(kind: Kind, before: Applied, desired: Desired) -> Applied:
             return before._replace(enabled=kind is Kind.ENABLE)
         case Kind.SPEED:
             return before._replace(speed=desired.speed)
+
+
+def cuts_off(steps: Iterable[Step], applied: Applied) -> bool:
+    """Counts against the blast radius: what the NAS confirmed as present would be deleted, or as active be disabled. Repeating
+    what has an unknown outcome does not count: it was let through when it was first sent."""
+    present, active = applied.presence is Presence.PRESENT, applied.enabled is True
+    return any((step.kind is Kind.DELETE and present) or (step.kind is Kind.DISABLE and active) for step in steps)
 
 
 class BlastRadius(NamedTuple):

@@ -1,17 +1,18 @@
 """Applying plans: sending what is due, batch by batch, and recording what came of it. Sending never decides.
 
-For each batch and phase (delete, add, enable or disable, speed):
+All deletes of a plan go first, then batch by batch everything else; within a batch the commands of one placement are one job, in
+order (add, enable or disable, speed). For each batch:
 
 1. the intent is committed: what is about to be sent has an unknown outcome from now on;
 2. the commands are sent;
-3. the results, the action log and the next phase's intent are committed.
+3. results and action log are committed.
 
 A kill at any moment therefore leaves either the old state (nothing was sent) or "unknown" (repeat, templates are idempotent).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from typing import Any
 from ebs_core.domain.actions import Action
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import EbsError, NasError
-from ebs_core.domain.placement import PHASES, Applied, Kind, Step, confirmed, in_step, intent
+from ebs_core.domain.placement import Applied, Kind, Step, confirmed, in_step, intent
 from ebs_core.domain.text import redact
 from ebs_core.ports import Backends, Session
 from ebs_core.services.nases import NasCatalogue
@@ -30,6 +31,8 @@ from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
 
 PARALLEL_NASES = 8
+PASSES = (frozenset({Kind.DELETE}), frozenset(Kind) - {Kind.DELETE})
+"""An address that moves from one subscriber to another is free before it is taken."""
 _UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
 Progress = Callable[[str, int, int], None]
 """Called with the NAS's name, the placements done and the placements due; from worker threads."""
@@ -61,20 +64,24 @@ class NasResult:
 
 @dataclass(slots=True)
 class _Work:
-    """One placement on its way through the phases."""
+    """One placement on its way: ``state`` is what is known of it now."""
 
     item: PlannedPlacement
     state: Applied
-    before: Applied
-    """The state that the current step was planned from."""
     failure: str = ""
+    prepared: list[tuple[Step, tuple[Command, ...]]] = field(default_factory=list)
+    """The steps of the present batch with their commands."""
 
     @property
     def finished(self) -> bool:
         return not self.failure and in_step(self.item.due.desired, self.state)
 
-    def step(self, phase: Sequence[Kind]) -> Step | None:
-        return next((step for step in self.item.due.steps if step.kind in phase), None)
+    def has(self, kinds: Collection[Kind]) -> bool:
+        return any(step.kind in kinds for step in self.item.due.steps)
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        return tuple(command for _, commands in self.prepared for command in commands)
 
 
 class Applier:
@@ -107,7 +114,7 @@ class Applier:
             with held(self._database, context.id, name) as lease:
                 writer = ResultWriter(self._database, lease, context.id)
                 self._run(self._planner.plan(name), writer, result, progress)
-        except NasError as error:
+        except EbsError as error:
             result.failure = str(error)
         return result
 
@@ -158,73 +165,74 @@ class _Run:
         self._result = result
         self._progress = progress or (lambda nas, done, due: None)
         self._log: list[dict[str, Any]] = []
-        self._touched: dict[int, _Work] = {}
-        self._with_values: set[int] = set()
 
     def run(self) -> None:
-        works = [_Work(item, item.due.applied, item.due.applied) for item in self._plan.items]
-        deletes, others = PHASES[:1], PHASES[1:]
-        self._batches([work for work in works if work.step(deletes[0])], deletes)
-        self._batches([work for work in works if any(work.step(phase) for phase in others)], others)
-        for work in works:
-            if work.failure:
-                self._result.failed[work.item.label] = work.failure
+        works = [_Work(item, item.due.applied) for item in self._plan.items]
+        for kinds in PASSES:
+            self._batches([work for work in works if work.has(kinds)], kinds)
+        self._result.failed = {work.item.label: work.failure for work in works if work.failure}
         self._result.done = sum(work.finished for work in works)
 
-    def _batches(self, works: Sequence[_Work], phases: Sequence[Sequence[Kind]]) -> None:
+    def _batches(self, works: Sequence[_Work], kinds: Collection[Kind]) -> None:
         size = self._plan.context.profile.batch_size
         for start in range(0, len(works), size):
             if self._result.failure:
                 return
-            batch = works[start : start + size]
-            for phase in phases:
-                self._phase(phase, [work for work in batch if not work.failure and work.step(phase)])
-            self._flush()
+            batch = [work for work in works[start : start + size] if not work.failure]
+            for work in batch:
+                self._prepare(work, kinds)
+            self._send([work for work in batch if work.commands])
+            self._record(batch)
             self._result.done += sum(work.finished for work in batch)
             self._progress(self._plan.name, self._result.done, self._result.due)
 
-    def _phase(self, phase: Sequence[Kind], works: Sequence[_Work]) -> None:
-        jobs: list[tuple[_Work, Step, tuple[Command, ...]]] = []
-        for work in works:
-            step = work.step(phase)
-            assert step is not None  # noqa: S101
-            try:
-                commands = self._applier.render(self._plan, work.item, step.kind)
-            except EbsError as error:
-                self._fail(work, step, str(error))
-                continue
-            work.before = work.state
-            if commands:
-                jobs.append((work, step, commands))
-                work.state = intent(step.kind, work.state, work.item.due.desired)
-            else:
+    def _prepare(self, work: _Work, kinds: Collection[Kind]) -> None:
+        """Render the steps, up to the first that cannot be; a placement with nothing to send is through at once."""
+        work.prepared = []
+        for step in work.item.due.steps:
+            if step.kind in kinds:
+                try:
+                    work.prepared.append((step, self._applier.render(self._plan, work.item, step.kind)))
+                except EbsError as error:
+                    self._refuse(work, step, str(error))
+                    break
+        if not work.commands:
+            for step, _ in work.prepared:
                 work.state = confirmed(step.kind, work.state, work.item.due.desired)
-            self._touch(work, values=step.kind is Kind.ADD or work.item.renewed)
-        if not jobs:
+
+    def _send(self, works: Sequence[_Work]) -> None:
+        if not works:
             return
-        self._flush()
+        before = [work.state for work in works]
+        for work in works:
+            for step, _ in work.prepared:
+                work.state = intent(step.kind, work.state, work.item.due.desired)
+        self._record(works)
         started = self._applier.now()
-        replies = self._session.run([Job(work.item.due.placement_id, commands) for work, _, commands in jobs])
-        for (work, step, commands), answers in zip(jobs, replies, strict=True):
-            self._settle_step(work, step, commands, answers, started)
+        replies = self._session.run([Job(work.item.due.placement_id, work.commands) for work in works])
+        for work, state, answers in zip(works, before, replies, strict=True):
+            work.state = state
+            self._settle(work, answers, started)
         self._note_dead_session(replies)
 
-    def _settle_step(
-        self, work: _Work, step: Step, commands: Sequence[Command], answers: Sequence[Reply], started: datetime
-    ) -> None:
-        action = Action.of(work.item.level, step.kind.value)
-        for command, reply in zip(commands, answers, strict=True):
-            if reply.outcome is not Outcome.NOT_SENT:
-                self._result.commands += 1
-                self._log.append(self._log_entry(work, action.value, step, command, reply, started))
-        bad = next((index for index, reply in enumerate(answers) if reply.outcome is not Outcome.OK), None)
-        if bad is None:
-            work.state = confirmed(step.kind, work.before, work.item.due.desired)
-        else:
-            if all(reply.outcome is Outcome.NOT_SENT for reply in answers):
-                work.state = work.before
-            work.failure = _explain(action, commands[bad], answers[bad])
-        self._touch(work)
+    def _settle(self, work: _Work, answers: Sequence[Reply], started: datetime) -> None:
+        """Walk through the steps with their replies. What went out after a failed step does not count: it is unknown."""
+        replies, good, desired = iter(answers), True, work.item.due.desired
+        for step, commands in work.prepared:
+            action = Action.of(work.item.level, step.kind.value)
+            results = [(command, next(replies)) for command in commands]
+            sent = [(command, reply) for command, reply in results if reply.outcome is not Outcome.NOT_SENT]
+            self._log += [self._log_entry(work, action.value, step, command, reply, started) for command, reply in sent]
+            self._result.commands += len(sent)
+            bad = next(((command, reply) for command, reply in results if reply.outcome is not Outcome.OK), None)
+            if good and bad is None:
+                work.state = confirmed(step.kind, work.state, desired)
+                continue
+            if good and bad is not None:
+                work.failure = work.failure or _explain(action, *bad)
+            good = False
+            if sent:
+                work.state = intent(step.kind, work.state, desired)
 
     def _note_dead_session(self, replies: Sequence[Sequence[Reply]]) -> None:
         if self._session.alive or self._result.failure:
@@ -236,73 +244,51 @@ class _Run:
                 "  → run apply again: what is known to be done is not repeated"
             )
 
-    def _fail(self, work: _Work, step: Step, reason: str) -> None:
-        """A step that could not even be rendered: nothing was sent."""
+    def _refuse(self, work: _Work, step: Step, reason: str) -> None:
+        """A step that could not even be rendered: nothing of it is sent."""
         work.failure = reason
+        nothing = Reply(Outcome.NOT_SENT, reason)
         action = Action.of(work.item.level, step.kind.value).value
-        self._log.append(
-            {
-                **self._log_subject(work),
-                "at": self._applier.now(),
-                "action": action,
-                "cause": work.item.reason(step),
-                "command": "",
-                "outcome": Outcome.NOT_SENT.value,
-                "status": None,
-                "output": reason,
-                "duration": 0.0,
-            }
-        )
-        self._touch(work)
+        self._log.append(self._log_entry(work, action, step, None, nothing, self._applier.now()))
 
-    def _touch(self, work: _Work, *, values: bool = False) -> None:
-        self._touched[work.item.due.placement_id] = work
-        if values:
-            self._with_values.add(work.item.due.placement_id)
+    def _record(self, works: Sequence[_Work]) -> None:
+        """Commit the states of these placements, and the log so far."""
+        self._writer.record([_state_row(work) for work in works], self._log)
+        self._log = []
 
-    def _flush(self) -> None:
-        """Commit every state that moved since the last time, and the log."""
-        if not self._touched and not self._log:
-            return
-        self._writer.record([self._state_row(work) for work in self._touched.values()], self._log)
-        self._touched, self._log, self._with_values = {}, [], set()
-
-    def _state_row(self, work: _Work) -> StateRow:
-        due = work.item.due
-        settled = in_step(due.desired, work.state)
-        return StateRow(
-            placement_id=due.placement_id,
-            changed=due.changed,
-            state=work.state,
-            settled=settled,
-            gone=settled and not due.desired.present,
-            values=dict(work.item.keep) if due.placement_id in self._with_values else None,
-            failure=work.failure or None,
-        )
-
-    def _log_subject(self, work: _Work) -> dict[str, Any]:
+    def _log_entry(
+        self, work: _Work, action: str, step: Step, command: Command | None, reply: Reply, at: datetime
+    ) -> dict[str, Any]:
         item = work.item
         return {
+            "at": at,
             "nas": self._plan.name,
             "account": item.account,
             "subaccount": item.subaccount,
             "placement_id": item.due.placement_id,
-        }
-
-    def _log_entry(
-        self, work: _Work, action: str, step: Step, command: Command, reply: Reply, started: datetime
-    ) -> dict[str, Any]:
-        return {
-            **self._log_subject(work),
-            "at": started,
             "action": action,
-            "cause": work.item.reason(step),
-            "command": command.show(),
+            "cause": item.reason(step),
+            "command": command.show() if command else "",
             "outcome": reply.outcome.value,
             "status": reply.status,
-            "output": redact(reply.output, command.values),
+            "output": redact(reply.output, command.values) if command else reply.output,
             "duration": reply.duration,
         }
+
+
+def _state_row(work: _Work) -> StateRow:
+    due = work.item.due
+    settled = in_step(due.desired, work.state)
+    made = any(step.kind is Kind.ADD for step, _ in work.prepared)
+    return StateRow(
+        placement_id=due.placement_id,
+        changed=due.changed,
+        state=work.state,
+        settled=settled,
+        gone=settled and not due.desired.present,
+        values=dict(work.item.keep) if made or work.item.renewed else None,
+        failure=work.failure or None,
+    )
 
 
 def _renewed(item: PlannedPlacement) -> StateRow:

@@ -14,7 +14,7 @@ from ebs_core.crypto import SecretBox
 from ebs_core.domain.actions import Action, Level
 from ebs_core.domain.commands import Command
 from ebs_core.domain.errors import EbsError, NotFound
-from ebs_core.domain.placement import BlastRadius, Kind, Step, diff
+from ebs_core.domain.placement import BlastRadius, Kind, Step, cuts_off, diff
 from ebs_core.domain.rules import AccountStatus, Allowances, Standing, denials
 from ebs_core.domain.speed import Speed
 from ebs_core.domain.text import Rendered
@@ -75,7 +75,7 @@ class NasPlan:
     @cached_property
     def cut_off(self) -> int:
         """Placements that would be disabled or deleted."""
-        return sum(any(step.cuts_off for step in item.due.steps) for item in self.items)
+        return sum(cuts_off(item.due.steps, item.due.applied) for item in self.items)
 
     @property
     def held(self) -> bool:

@@ -39,6 +39,10 @@ def _columns(row: Any, leave_out: Sequence[str] = ()) -> View:
     return view
 
 
+def nas_names(session: Session) -> list[str]:
+    return list(session.scalars(select(Nas.name).order_by(Nas.name)))
+
+
 def nas_view(context: NasContext) -> View:
     nas = context.facts.nas
     view = _columns(nas, ("lease_owner", "lease_token", "lease_until"))

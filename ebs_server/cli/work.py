@@ -102,7 +102,7 @@ def apply(state: State, names: tuple[str, ...], as_json: bool) -> int:
     """Send what is due, and record every command. Exit status 1 if something on a NAS failed (the rest was done)."""
     site = state.site
     with site.database.read() as session:
-        known = [context.name for context in site.catalogue.load_all(session)]
+        known = views.nas_names(session)
     if unknown := set(names) - set(known):
         raise InputError(f"there is no NAS {min(unknown)!r}", remedy="'ebs nas list' shows the names")
     with progress_bars(show=not as_json) as report:

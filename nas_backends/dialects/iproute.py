@@ -41,7 +41,7 @@ class IprouteStatement:
     def emit(self, values: Sequence[str]) -> str:
         if self.address is not None and not _POSITIONAL.fullmatch(self.address.text(values)):
             raise UnquotableValue(f"{mask(self.address.text(values))!r} is no address: {self.dialect} would read it as a keyword")
-        if all(_PLAIN.fullmatch(value) for value in values):
+        if all(values) and _PLAIN.fullmatch("".join(values)):
             return quick_fill(self.skeleton, values)
         return " ".join([_batch_word(word.text(values)) for word in self.words])
 

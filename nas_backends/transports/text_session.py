@@ -92,10 +92,15 @@ class TextSession:
         replies = self._run_lines(lines)
         index = 0
         for one, run in stage:
-            got = [self._judge(replies.get(place, NOT_SENT)) for place in range(index, index + run.end - run.start)]
-            index += len(got)
-            one.replies[run.start : run.end] = got
-            if all(reply.outcome is Outcome.OK for reply in got):
+            good = True
+            for place in range(run.start, run.end):
+                reply = replies.get(index, NOT_SENT)
+                if reply.output:
+                    reply = self._judge(reply)
+                one.replies[place] = reply
+                good = good and reply.outcome is Outcome.OK
+                index += 1
+            if good:
                 one.advance()
             else:
                 one.run = None

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebs_core.domain.placement import (
-    PHASES,
     SEPARATOR,
     Applied,
     BlastRadius,
@@ -16,6 +15,7 @@ from ebs_core.domain.placement import (
     Presence,
     changed_values,
     confirmed,
+    cuts_off,
     diff,
     in_step,
     intent,
@@ -59,9 +59,10 @@ def test_in_step_is_the_same_as_nothing_to_do(desired: Desired, applied: Applied
 
 
 @given(desireds, applieds)
-def test_steps_come_in_the_order_of_the_phases(desired: Desired, applied: Applied) -> None:
-    order = [next(i for i, phase in enumerate(PHASES) if step.kind in phase) for step in diff(desired, applied)]
+def test_steps_come_in_order(desired: Desired, applied: Applied) -> None:
+    order = [list(Kind).index(step.kind) for step in diff(desired, applied)]
     assert order == sorted(set(order))
+    assert not {list(Kind).index(Kind.ENABLE), list(Kind).index(Kind.DISABLE)} <= set(order)
 
 
 @given(desireds, applieds, st.integers(0, 3))
@@ -118,3 +119,14 @@ def test_changed_values_ignores_names_that_only_one_side_has() -> None:
 )
 def test_blast_radius(cut_off: int, placements: int, released: int, held: bool) -> None:
     assert BlastRadius().holds(cut_off, placements, released) is held
+
+
+def test_what_counts_against_the_blast_radius() -> None:
+    here = Applied(Presence.PRESENT, True, "10", "ip=1", "r")
+    blocked = Desired(True, False, "10", "ip=1", "r")
+    assert cuts_off(diff(blocked, here), here)
+    assert cuts_off(diff(Desired(False), here), here)
+    assert not cuts_off(diff(Desired(True, True, "20", "ip=1", "r"), here), here)
+    killed = intent(Kind.DISABLE, here, blocked)
+    assert [step.kind for step in diff(blocked, killed)] == [Kind.DISABLE]
+    assert not cuts_off(diff(blocked, killed), killed), "a repetition was let through before"
