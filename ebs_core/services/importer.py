@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session, selectinload
 
 from ebs_core.crypto import SecretBox
@@ -20,14 +20,14 @@ from ebs_core.domain.text import visible
 from ebs_core.ports import Renderer
 from ebs_core.services import fields
 from ebs_core.services.addresses import AddressBook
-from ebs_core.services.edit import set_fields, set_speed, set_tariff
+from ebs_core.services.edit import set_fields, set_speed
 from ebs_core.services.nases import check_settings, profile_named
 from ebs_core.services.placements import follow_accounts, mark_changed
 from ebs_core.services.sitefile import SUBACCOUNT_PREFIX, Row, SiteFile
 from ebs_core.services.templates import save_template
 from ebs_core.services.trial import Trial
 from ebs_core.storage.database import Database
-from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
+from ebs_core.storage.tables import Account, AccountTariff, Nas, Placement, Subaccount, Tariff
 
 _SHOWN = 50
 
@@ -100,6 +100,7 @@ class _Import:
         self._tariffs: dict[str, Tariff] = {}
         self._touched: dict[str, tuple[Account, Row]] = {}
         self._subaccount_lines: dict[str, int] = {}
+        self._new_tariffs: list[Account] = []
 
     def run(self) -> Imported:
         self._check_columns()
@@ -289,6 +290,7 @@ class _Import:
         for parsed in rows:
             self._write_account(parsed, accounts)
         self._session.flush()
+        self._write_history()
         book = AddressBook(self._session, {nas.id: name for name, nas in self._nases.items()})
         ready = []
         for parsed in rows:
@@ -332,11 +334,8 @@ class _Import:
             self._session.add(account)
         plain = {name: value for name, value in parsed.values.items() if name not in ("tariff", "nas")}
         changed = set_fields(account, fields.ACCOUNT, plain, self._secrets)
-        if "tariff" in references and references["tariff"] is not None:
+        if "tariff" in references:
             changed += self._give_tariff(account, references["tariff"])
-        elif "tariff" in references and account.tariff_id is not None:
-            set_tariff(self._session, account, None, self._now)
-            changed.append("tariff")
         if "nas" in references:
             nas = references["nas"]
             self._flush_for(nas)
@@ -344,18 +343,25 @@ class _Import:
         self._touched[parsed.name] = (account, parsed.row)
         self._done.note("accounts", new=is_new, changed=bool(changed))
 
-    def _flush_for(self, referred: Nas | Tariff | Account | None) -> None:
+    def _flush_for(self, referred: Nas | Tariff | None) -> None:
         """Give a new object its id."""
         if referred is not None and referred.id is None:
             self._session.flush()
 
-    def _give_tariff(self, account: Account, tariff: Tariff) -> list[str]:
+    def _give_tariff(self, account: Account, tariff: Tariff | None) -> list[str]:
         self._flush_for(tariff)
-        if account.tariff_id == tariff.id:
+        tariff_id = tariff.id if tariff else None
+        if account.tariff_id == tariff_id:
             return []
-        self._flush_for(account)
-        set_tariff(self._session, account, tariff.id, self._now)
+        account.tariff_id = tariff_id
+        self._new_tariffs.append(account)
         return ["tariff"]
+
+    def _write_history(self) -> None:
+        """All at once: an account has no id before it is flushed."""
+        rows = [{"account_id": account.id, "tariff_id": account.tariff_id, "since": self._now} for account in self._new_tariffs]
+        if rows:
+            self._session.execute(insert(AccountTariff), rows)
 
     def _references(self, parsed: _Parsed, what: str) -> dict[str, Any] | None:
         """The objects that the row names; None when one does not exist (then it is reported)."""

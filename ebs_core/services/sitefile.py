@@ -48,11 +48,12 @@ def read(path: Path) -> SiteFile:
     """Read a ``.csv`` as accounts, anything else as YAML. Raises BadFile if it cannot be read as such at all."""
     name = str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadFile(f"{name} is larger than {MAX_BYTES // 2**20} MiB", (), remedy="split it")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadFile(f"{name} cannot be read: {error.strerror}", ()) from error
+    if len(raw) > MAX_BYTES:
+        raise BadFile(f"{name} is larger than {MAX_BYTES // 2**20} MiB", (), remedy="split it")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

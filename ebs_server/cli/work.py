@@ -16,6 +16,7 @@ from ebs_core.domain.errors import EbsError, InputError
 from ebs_core.domain.placement import Kind
 from ebs_core.services import views
 from ebs_core.services.applier import NasResult
+from ebs_core.services.edit import find_nas
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
 from ebs_server.cli.common import DONE, NAS_FAILED, State, json_option, pass_state, print_json, print_table, say, site_options
 
@@ -190,6 +191,8 @@ def log(state: State, account: str | None, nas: str | None, limit: int, as_json:
     """Every command that was sent: when, why, what came back."""
     with state.site.database.read() as session:
         rows = views.log(session, account, nas, limit)
+        if nas and not rows:
+            find_nas(session, nas)
     if as_json:
         print_json(rows)
     else:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from sqlalchemy import select, text
 
 from ebs_core.domain.actions import Action
 from ebs_core.domain.placement import Kind, Presence
@@ -216,7 +224,7 @@ def test_a_template_that_fails_for_one_names_him_and_does_the_others(site: Site,
     people[2]["subaccounts"][0]["vlan"] = 104
     import_site(site, document([nas_row(router, templates=templates)], people), tmp_path)
     with site.database.write() as session:  # the import would have refused it
-        session.execute(__import__("sqlalchemy").text("UPDATE subaccount SET vlan = 103 WHERE username = 'a-3-1'"))
+        session.execute(text("UPDATE subaccount SET vlan = 103 WHERE username = 'a-3-1'"))
     (result,) = site.applier.apply(["nas1"])
     assert result.done == 4
     assert list(result.failed) == ["a-3 / a-3-1"]
@@ -297,3 +305,68 @@ def test_a_value_that_no_command_prints_does_not_interrupt_anybody(site: Site, r
     (kept,) = placements(site)
     assert kept.key is not None
     assert "again" in kept.key
+
+
+def test_two_runs_at_once_do_not_meet_on_one_nas(any_site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    site = any_site
+    people = [subscriber(number, "nas1") for number in range(1, 41)]
+    import_site(site, document([nas_row(router)], people), tmp_path)
+    router.faults.latency = 0.05
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: site.applier.apply_nas("nas1"), range(3)))
+    assert all(result.ok for result in results)
+    assert sorted(result.due for result in results) == [0, 0, 40], "one did the work, the others found nothing left"
+    assert len(router.router.items(LISTED)) == len(router.router.items(QUEUES)) == 40
+
+
+def test_a_nas_that_cannot_even_be_planned_fails_alone(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    people = [subscriber(1, "nas1"), subscriber(2, "nas2")]
+    import_site(site, document([nas_row(router), nas_row(router, name="nas2")], people), tmp_path)
+    with site.database.write() as session:
+        session.execute(text("UPDATE nas SET options = '{\"gone\": \"x\"}' WHERE name = 'nas2'"))
+    good, bad = site.applier.apply(["nas1", "nas2"])
+    assert good.ok
+    assert "has no option 'gone'" in bad.failure
+
+
+def test_tls_is_pinned_by_trust(site: Site, tmp_path: Path) -> None:
+    context = self_signed(tmp_path)
+    with SimulatedNas("nas1", "ebs", "secret").start(tls=context) as nas:
+        row = nas_row(nas, options={"tls": "yes"})
+        import_site(site, document([row], [subscriber(1, "nas1")]), tmp_path)
+        (refused,) = site.applier.apply(["nas1"])
+        assert "ebs nas trust nas1" in refused.failure
+        assert nas.router.journal.count == 0
+        key = site.setup.shown_key("nas1")
+        assert key is not None
+        assert key.startswith("sha256:")
+        site.editor.trust("nas1", key)
+        assert [step.problem for step in site.setup.test("nas1")] == ["", "", ""]
+        assert site.applier.apply(["nas1"])[0].ok
+        site.editor.trust("nas1", "sha256:" + "0" * 64)
+        site.editor.set_account("a-1", {"balance": "-1"})
+        (changed,) = site.applier.apply(["nas1"])
+        assert not changed.ok
+        assert active(nas) == {"10.77.0.1": True}
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nas1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "nas.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
