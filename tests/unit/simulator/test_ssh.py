@@ -117,10 +117,10 @@ def test_faults_over_ssh(make_nas: MakeNas) -> None:
     faults = Faults(disconnect_after=1, disconnect_when="after")
     nas = make_nas(faults=faults, ssh=True)
     with ssh_to(nas) as client:
-        _, output, _ = client.exec_command(
-            "/ip pool\nadd name=a ranges=10.0.0.1\n:put one\nadd name=b ranges=10.0.0.2\n:put two", timeout=10
-        )
-        assert output.read() == b""
+        channel = client.get_transport().open_session(timeout=10)
+        channel.settimeout(10)
+        channel.exec_command("/ip pool\nadd name=a ranges=10.0.0.1\n:put one\nadd name=b ranges=10.0.0.2\n:put two")
+        assert channel.recv(1) == b""
     assert [row["name"] for row in nas.router.items("/ip/pool")] == ["a", "b"]
     faults.disconnect_after, faults.fail = None, lambda op: "action failed (6)" if op.verb == "remove" else None
     with ssh_to(nas) as client:
