@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cached_property
 
-from nas_backends.backends import DeviceBackends
-
 from actions.catalogue import load_profiles
 from actions.renderer import TemplateRenderer
 from ebs_core.config import Config
@@ -20,6 +18,7 @@ from ebs_core.services.setup import NasSetup
 from ebs_core.services.trial import Trial
 from ebs_core.storage import schema
 from ebs_core.storage.database import Database
+from nas_backends.backends import DeviceBackends
 
 
 def utc_now() -> datetime:
