@@ -104,14 +104,18 @@ def _records(desired: Desired, applied: Applied) -> tuple[list[Step], bool | Non
 
 def intent(kind: Kind, applied: Applied, desired: Desired) -> Applied:
     """What is known from the moment a step may have been sent until its result is recorded. Written before sending, so that
-    a killed program leaves the truth behind: the outcome is unknown, and with which values."""
+    a killed program leaves the truth behind: the outcome is unknown, and with which values. With an unknown presence, ``enabled``
+    says whether somebody may still have access by it that nobody decided to take: False after a disable or delete was sent."""
     match kind:
         case Kind.DELETE:
-            return applied._replace(presence=Presence.UNKNOWN)
+            return applied._replace(presence=Presence.UNKNOWN, enabled=False)
         case Kind.ADD:
-            return Applied(Presence.UNKNOWN, None, None, desired.key, desired.revision)
-        case Kind.ENABLE | Kind.DISABLE:
+            closed = applied.presence is Presence.ABSENT or applied.enabled is False
+            return Applied(Presence.UNKNOWN, False if closed else None, None, desired.key, desired.revision)
+        case Kind.ENABLE:
             return applied._replace(enabled=None)
+        case Kind.DISABLE:
+            return applied._replace(presence=Presence.UNKNOWN, enabled=False)
         case Kind.SPEED:
             return applied._replace(speed=None)
 
@@ -131,9 +135,10 @@ def confirmed(kind: Kind, before: Applied, desired: Desired) -> Applied:
 
 
 def cuts_off(steps: Iterable[Step], applied: Applied) -> bool:
-    """Counts against the blast radius: what the NAS confirmed as present would be deleted, or as active be disabled. Repeating
-    what has an unknown outcome does not count: it was let through when it was first sent."""
-    present, active = applied.presence is Presence.PRESENT, applied.enabled is True
+    """Counts against the blast radius: records that are there would be deleted, or somebody who has, or may have, access be
+    disabled. Repeating a disable or delete of unknown outcome does not count: it was let through when it was first sent."""
+    active = applied.presence is not Presence.ABSENT and applied.enabled is not False
+    present = applied.presence is Presence.PRESENT or active
     return any((step.kind is Kind.DELETE and present) or (step.kind is Kind.DISABLE and active) for step in steps)
 
 

@@ -76,8 +76,11 @@ class AddressBook:
 
     def free(self) -> None:
         """Give up, in the database, the addresses that are left; the objects are written afterwards."""
-        for column in COLUMNS:
-            leaving = {wish.old.id: wish.old for wish in self._wishes if wish.old is not None and wish.leaves(column)}
+        left = {
+            column: {wish.old.id: wish.old for wish in self._wishes if wish.old is not None and wish.leaves(column)}
+            for column in COLUMNS
+        }
+        for column, leaving in left.items():
             for ids in chunks(leaving):
                 self._session.execute(
                     update(Subaccount)
@@ -85,5 +88,6 @@ class AddressBook:
                     .values({column: ""})
                     .execution_options(synchronize_session=False)
                 )
+        for column, leaving in left.items():  # after the last statement: a flush now would give the addresses back
             for subaccount in leaving.values():
                 flag_modified(subaccount, column)

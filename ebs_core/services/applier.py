@@ -120,20 +120,24 @@ class Applier:
 
     def _run(self, plan: NasPlan, writer: ResultWriter, result: NasResult, progress: Progress | None) -> None:
         result.due, result.cut_off = len(plan.items), plan.cut_off
-        writer.settle(plan.settled)
+        writer.settle(plan.settled, plan.forgotten)
         writer.record([_renewed(item) for item in plan.renewed])
+        nas = plan.context.facts.nas
         if not plan.items:
+            if nas.failure or nas.released:
+                writer.nothing_due()
             return
         if plan.held:
             result.held = True
             return
-        nas = plan.context.facts.nas
         try:
             session = self._backends.open(self._catalogue.endpoint(plan.context))
         except NasError as error:
             writer.nas_worked(self._clock(), str(error), nas.failing_since)
             raise
         try:
+            if nas.released:
+                writer.use_release()
             _Run(self, plan, session, writer, result, progress).run()
         finally:
             session.close()
@@ -170,6 +174,7 @@ class _Run:
         works = [_Work(item, item.due.applied) for item in self._plan.items]
         for kinds in PASSES:
             self._batches([work for work in works if work.has(kinds)], kinds)
+            _keep_off_occupied(works)
         self._result.failed = {work.item.label: work.failure for work in works if work.failure}
         self._result.done = sum(work.finished for work in works)
 
@@ -276,6 +281,27 @@ class _Run:
         }
 
 
+_OCCUPYING = ("subacc_ipn_ip_address", "subacc_vpn_ip_address", "subacc_username")
+
+
+def _keep_off_occupied(works: Sequence[_Work]) -> None:
+    """Who takes over an address or login whose old records could not be deleted has to wait: repeating that delete later would
+    remove his records."""
+    occupied = {
+        (name, value): work.item.label
+        for work in works
+        if work.failure and work.has({Kind.DELETE})
+        for name in _OCCUPYING
+        if (value := work.item.applied_values.get(name))
+    }
+    for work in works if occupied else ():
+        if work.failure or not work.has({Kind.ADD}):
+            continue
+        for name in _OCCUPYING:
+            if holder := occupied.get((name, work.item.values.get(name))):
+                work.failure = f"{work.item.values[name]} is not free yet: the records of {holder} could not be deleted"
+
+
 def _state_row(work: _Work) -> StateRow:
     due = work.item.due
     settled = in_step(due.desired, work.state)
@@ -285,7 +311,7 @@ def _state_row(work: _Work) -> StateRow:
         changed=due.changed,
         state=work.state,
         settled=settled,
-        gone=settled and not due.desired.present,
+        gone=settled and due.orphan,
         values=dict(work.item.keep) if made or work.item.renewed else None,
         failure=work.failure or None,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ebs_core.crypto import SecretBox
 from ebs_core.domain import speed
 from ebs_core.domain.actions import Action
 from ebs_core.domain.errors import InputError
+from ebs_core.domain.placement import Presence
 from ebs_core.ports import Renderer
 from ebs_core.services import fields
 from ebs_core.services.addresses import AddressBook
@@ -116,6 +117,16 @@ class Editor:
     def trust(self, nas_name: str, host_key: str) -> None:
         with self._database.write() as session:
             find_nas(session, nas_name).host_key = host_key
+
+    def refill(self, nas_name: str) -> int:
+        """What is recorded as present on the NAS is not certain any more (it lost its state): the next run sends it all again.
+        Who had access keeps counting against the blast radius. The number of placements."""
+        with self._database.write() as session:
+            nas = find_nas(session, nas_name)
+            there = (Placement.nas_id == nas.id) & (Placement.presence == Presence.PRESENT)
+            mark_changed(session, there)
+            done = session.execute(update(Placement).where(there).values(presence=Presence.UNKNOWN))
+            return int(done.rowcount)  # type: ignore[attr-defined]
 
     def release(self, nas_name: str, cut_off: int) -> None:
         """Let the next plan of the NAS cut off up to so many placements."""

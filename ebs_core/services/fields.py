@@ -29,7 +29,7 @@ class Field:
     """The value names another object."""
 
     def parse(self, typed: str) -> Any:
-        if self.optional and not typed.strip():
+        if self.optional and not (typed if self.secret else typed.strip()):
             return self.empty
         return self.read(typed)
 

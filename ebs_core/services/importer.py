@@ -190,6 +190,10 @@ class _Import:
     # -- NASes
 
     def _write_nases(self, rows: Sequence[_Parsed]) -> None:
+        if self._session.get_bind().dialect.name == "postgresql":  # placements before their NAS, as everybody locks them
+            named = select(Nas.id).where(Nas.name.in_([parsed.name for parsed in rows]))
+            concerned = select(Placement.id).where(Placement.nas_id.in_(named)).order_by(Placement.id)
+            self._session.execute(concerned.with_for_update())
         self._nases = {nas.name: nas for nas in self._session.scalars(select(Nas).options(selectinload(Nas.templates)))}
         for parsed in rows:
             try:

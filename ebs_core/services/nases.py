@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -101,9 +101,12 @@ class NasCatalogue:
     def load(self, session: Session, name: str) -> NasContext:
         return self.context(find_nas(session, name))
 
-    def load_all(self, session: Session) -> list[NasContext]:
-        """Sorted by name."""
-        rows = session.scalars(select(Nas).order_by(Nas.name).options(selectinload(Nas.templates)))
+    def load_all(self, session: Session, names: Collection[str] = ()) -> list[NasContext]:
+        """All, or the named ones (all must exist), sorted by name."""
+        query = select(Nas).order_by(Nas.name).options(selectinload(Nas.templates))
+        rows = session.scalars(query.where(Nas.name.in_(names)) if names else query).all()
+        if missing := set(names) - {nas.name for nas in rows}:
+            raise NotFound(f"there is no NAS {min(missing)!r}", remedy="'ebs nas list' shows the names")
         return [self.context(nas) for nas in rows]
 
     def endpoint(self, context: NasContext) -> Endpoint:

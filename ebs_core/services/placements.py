@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from ebs_core.domain.errors import InputError
 from ebs_core.domain.nas import Profile
-from ebs_core.domain.placement import Presence
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
 
 _CHUNK = 5000
@@ -26,30 +25,23 @@ def chunks(ids: Collection[int]) -> Iterator[Sequence[int]]:
 
 
 def follow_accounts(session: Session, account_ids: Collection[int], profiles: Mapping[str, Profile]) -> None:
-    """After any edit of these accounts or their subaccounts: missing placements are made, all of theirs are marked changed,
-    and those that are neither wanted nor on a NAS are forgotten. Raises InputError when a NAS is full."""
+    """After any edit of these accounts or their subaccounts: missing placements are made, all of theirs are marked changed. One
+    that is not wanted any more stays until a run, under the NAS's lease, finds nothing of it there: a run may be sending its
+    commands this very moment. Raises InputError when a NAS is full."""
     session.flush()
     missing: list[Pair] = []
     for ids in chunks(account_ids):
-        wanted = _wanted(session, ids)
-        placed = {
-            (account, subaccount, nas): (id_, presence)
-            for id_, account, subaccount, nas, presence in session.execute(
-                select(Placement.id, Placement.account_id, Placement.subaccount_id, Placement.nas_id, Placement.presence).where(
-                    Placement.account_id.in_(ids)
-                )
-            )
-        }
-        idle = [id_ for pair, (id_, presence) in placed.items() if pair not in wanted and presence == Presence.ABSENT]
-        for idle_ids in chunks(idle):
-            session.execute(delete(Placement).where(Placement.id.in_(idle_ids)))
         mark_changed(session, Placement.account_id.in_(ids))
-        missing += sorted(wanted - placed.keys(), key=lambda pair: (pair[2], pair[0], pair[1] or 0))
+        query = select(Placement.account_id, Placement.subaccount_id, Placement.nas_id).where(Placement.account_id.in_(ids))
+        placed = {(account, subaccount, nas) for account, subaccount, nas in session.execute(query)}
+        missing += sorted(_wanted(session, ids) - placed, key=lambda pair: (pair[2], pair[0], pair[1] or 0))
     _place(session, missing, profiles)
 
 
 def mark_changed(session: Session, which: ColumnElement[bool]) -> None:
     """The placements that ``which`` selects have to be looked at again."""
+    if session.get_bind().dialect.name == "postgresql":  # in the order in which everybody locks them
+        session.execute(select(Placement.id).where(which).order_by(Placement.id).with_for_update())
     session.execute(
         update(Placement).where(which).values(changed=Placement.changed + 1).execution_options(synchronize_session=False)
     )

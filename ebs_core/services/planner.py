@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.actions import Action, Level
 from ebs_core.domain.commands import Command
-from ebs_core.domain.errors import EbsError, NotFound
+from ebs_core.domain.errors import EbsError, StorageError
 from ebs_core.domain.placement import BlastRadius, Kind, Step, cuts_off, diff
 from ebs_core.domain.rules import AccountStatus, Allowances, Standing, denials
 from ebs_core.domain.speed import Speed
@@ -44,6 +44,8 @@ class PlannedPlacement:
     applied_values: Mapping[str, object]
     keep: Mapping[str, Any]
     """What is stored with the placement when its records are made."""
+    problem: str = ""
+    """Why nothing of his can be rendered (a damaged secret), or empty."""
     renewed: bool = False
     """The kept values have to be replaced although no record is made anew."""
 
@@ -64,6 +66,8 @@ class NasPlan:
     items: list[PlannedPlacement]
     settled: list[tuple[int, int]] = field(default_factory=list)
     """``(placement id, change counter)`` of placements that are right but still marked as changed."""
+    forgotten: list[tuple[int, int]] = field(default_factory=list)
+    """The same of placements that neither belong on the NAS nor are there."""
     renewed: list[PlannedPlacement] = field(default_factory=list)
     """Nothing to send, but the values kept with the placement have to be replaced: none of the changed ones is printed."""
     radius: BlastRadius = BlastRadius()  # noqa: RUF009
@@ -97,11 +101,7 @@ class Planner:
     def plan_all(self, names: Sequence[str] = ()) -> list[NasPlan]:
         """Plans of the named NASes, or of all, by name."""
         with self._database.read() as session:
-            contexts = self._catalogue.load_all(session)
-            unknown = set(names) - {context.name for context in contexts}
-            if unknown:
-                raise NotFound(f"there is no NAS {min(unknown)!r}", remedy="'ebs nas list' shows the names")
-            return [self._plan(session, context) for context in contexts if not names or context.name in names]
+            return [self._plan(session, context) for context in self._catalogue.load_all(session, names)]
 
     def context(self, name: str) -> NasContext:
         with self._database.read() as session:
@@ -113,7 +113,7 @@ class Planner:
 
     def _plan(self, session: Session, context: NasContext) -> NasPlan:
         found = scan(session, context)
-        plan = NasPlan(context, found.total, [], found.settled)
+        plan = NasPlan(context, found.total, [], found.settled, found.forgotten)
         for item in self._details(session, context, found.due):
             if any(step.kind is Kind.DELETE for step in item.due.steps) and item.due.desired.present:
                 self._spare(plan, item)
@@ -124,6 +124,8 @@ class Planner:
         """Records need not be made anew if the changed values leave every command as it was: a new password of a subscriber
         whose templates only mention passwords for other kinds of access must not interrupt him."""
         due = item.due
+        if item.problem:
+            return
         try:
             same = all(
                 self._rendered(plan.context, item, kind, item.values)
@@ -159,7 +161,14 @@ class Planner:
         assert facts.account is not None and facts.placement is not None  # noqa: S101
         level = Level.SUBACCOUNT if facts.subaccount else Level.ACCOUNT
         facts.speed = Speed.decode(due.desired.speed)
-        values = collect(wanted.values[level], facts)
+        values: dict[str, object] = {}
+        applied: dict[str, object] = {}
+        problem = ""
+        try:
+            values = collect(wanted.values[level], facts)
+            applied = {**values, **restore(facts.placement.values or {}, self._secrets)}
+        except StorageError as error:
+            problem = str(error)
         return PlannedPlacement(
             due=due,
             level=level,
@@ -168,14 +177,17 @@ class Planner:
             full_name=facts.account.full_name,
             why=", ".join(why_off(facts)) if due.desired.present and not due.desired.enabled else "",
             values=values,
-            applied_values={**values, **restore(facts.placement.values or {}, self._secrets)},
+            applied_values=applied,
             keep=keep(wanted.kept[level], facts),
+            problem=problem,
         )
 
     def render(self, plan: NasPlan, item: PlannedPlacement, kind: Kind) -> tuple[Command, ...]:
         """The commands of one step; none for an empty template. Raises EbsError that names the subscriber."""
         context, action = plan.context, Action.of(item.level, kind.value)
         try:
+            if item.problem:
+                raise StorageError(item.problem)
             rendered = self._rendered(context, item, kind, item.applied_values if kind is Kind.DELETE else item.values)
             if rendered is None:
                 return ()

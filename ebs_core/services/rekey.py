@@ -40,12 +40,13 @@ def rotate(database: Database, config: Config) -> int:
     secrets = config.secrets()
     with database.write() as session:
         count = 0
+        kept = select(Placement).where(Placement.values.is_not(None)).order_by(Placement.id).with_for_update()
+        for placement in session.scalars(kept):
+            placement.values = {name: _resealed(secrets, value) for name, value in (placement.values or {}).items()}
         for table, column in _sealed_columns():
-            for row in session.scalars(select(table).where(column.is_not(None)).execution_options(yield_per=1000)):
+            for row in session.scalars(select(table).where(column.is_not(None)).order_by(table.id).with_for_update()):
                 setattr(row, column.key, _again(secrets, getattr(row, column.key)))
                 count += 1
-        for placement in session.scalars(select(Placement).where(Placement.values.is_not(None))):
-            placement.values = {name: _resealed(secrets, value) for name, value in (placement.values or {}).items()}
     return count
 
 

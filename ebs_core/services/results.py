@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from ebs_core.domain.placement import Applied
 from ebs_core.storage.database import Database
@@ -51,6 +51,10 @@ class ResultWriter:
         ordered = sorted(states, key=lambda state: state.placement_id)
         with self._database.write() as session:
             connection = session.connection()
+            if connection.dialect.name == "postgresql":  # the statements below would lock in another order
+                ids = [state.placement_id for state in ordered]
+                lock = select(Placement.id).where(Placement.id.in_(ids)).order_by(Placement.id).with_for_update()
+                connection.execute(lock)
             for statement, rows in (
                 (_STATE_UPDATE, [_row(state) for state in ordered if state.values is None]),
                 (_STATE_UPDATE_WITH_VALUES, [_row(state) for state in ordered if state.values is not None]),
@@ -61,19 +65,29 @@ class ResultWriter:
                     connection.execute(statement, rows)
             self._lease.guard(session)
 
-    def settle(self, rows: Sequence[tuple[int, int]]) -> None:
-        """Clear the mark of placements that were looked at and are right, unless they changed since."""
-        if not rows:
-            return
-        with self._database.write() as session:
-            session.connection().execute(_SETTLE, [{"row": id_, "mark": changed} for id_, changed in sorted(rows)])
-            self._lease.guard(session)
+    def settle(self, rows: Sequence[tuple[int, int]], forgotten: Sequence[tuple[int, int]] = ()) -> None:
+        """Clear the mark of placements that were looked at and are right, unless they changed since; forget the ``forgotten``
+        ones, likewise."""
+        for statement, found in ((_SETTLE, rows), (_FORGET, forgotten)):
+            if found:
+                with self._database.write() as session:
+                    session.connection().execute(statement, [{"row": id_, "mark": changed} for id_, changed in sorted(found)])
+                    self._lease.guard(session)
+
+    def use_release(self) -> None:
+        """What an operator released is good for the run that begins now, and for no other."""
+        self._write_nas({"released": 0})
+
+    def nothing_due(self) -> None:
+        """Nothing is left to fail on, and a release has nothing left to let through."""
+        self._write_nas({"failure": None, "failing_since": None, "released": 0})
 
     def nas_worked(self, now: datetime, failure: str | None, since: datetime | None) -> None:
-        """The end of a run on this NAS. An operator's release is used up by a run that reached it."""
+        """The end of a run on this NAS."""
         values: dict[str, Any] = {"failure": failure, "failing_since": (since or now) if failure else None}
-        if failure is None:
-            values |= {"worked_at": now, "released": 0}
+        self._write_nas({**values, "worked_at": now} if failure is None else values)
+
+    def _write_nas(self, values: dict[str, Any]) -> None:
         with self._database.write() as session:
             session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
             self._lease.guard(session)
@@ -93,7 +107,7 @@ _STATE_UPDATE = (
     )
 )
 _STATE_UPDATE_WITH_VALUES = _STATE_UPDATE.values(values=bindparam("new_values"))
-_SETTLE = update(_placements).where(_placements.c.id == bindparam("row")).values(settled=bindparam("mark"))
+_SETTLE = update(_placements).where(_placements.c.id == bindparam("row")).values(settled=bindparam("mark"), failure=None)
 _FORGET = delete(_placements).where(_placements.c.id == bindparam("row"), _placements.c.changed == bindparam("mark"))
 
 

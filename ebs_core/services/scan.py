@@ -22,21 +22,25 @@ from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff, tari
 
 
 class Due(NamedTuple):
-    """A placement with steps to take. ``changed`` is the change counter that was read with it."""
+    """A placement with steps to take. ``changed`` is the change counter that was read with it; ``orphan``: the subscriber does
+    not belong on this NAS any more, so the placement is forgotten once nothing of it is there."""
 
     placement_id: int
     changed: int
     desired: Desired
     applied: Applied
     steps: tuple[Step, ...]
+    orphan: bool = False
 
 
 class ScanResult(NamedTuple):
-    """``settled``: ``(placement id, changed)`` of those that are right but still marked as changed."""
+    """``settled``: ``(placement id, changed)`` of those that are right but still marked as changed; ``forgotten``: of those that
+    neither belong on the NAS nor are there."""
 
     total: int
     due: list[Due]
     settled: list[tuple[int, int]]
+    forgotten: list[tuple[int, int]]
 
 
 @lru_cache(maxsize=4096)
@@ -141,12 +145,12 @@ _NO_TARIFF = _TariffFacts(active=False, nas_actions=False, speed=Speed().encode(
 
 def scan(session: Session, context: NasContext) -> ScanResult:
     """Every placement of the NAS, both levels. Costs a few microseconds each when there is nothing to do."""
-    result = ScanResult(0, [], [])
+    result = ScanResult(0, [], [], [])
     by_id = tariffs(session)
     total = 0
     for level in (Level.ACCOUNT, Level.SUBACCOUNT):
         total += _scan_level(session, context, level, by_id, result)
-    return result._replace(total=total)
+    return result._replace(total=total - len(result.forgotten))
 
 
 def _scan_level(
@@ -159,9 +163,8 @@ def _scan_level(
         id_, changed, dirty, presence, enabled, speed, key, old_revision, gone, wanted_nas = row[:10]
         funds, limit, blocked, status, tariff_id, null, minus, block, own_speed = row[10:19]
         tariff = by_id.get(tariff_id, _NO_TARIFF)
-        present = not gone and is_added(
-            has_nas=wanted_nas == nas_id, tariff_active=tariff.active, runs_nas_actions=tariff.nas_actions
-        )
+        orphan = bool(gone) or wanted_nas != nas_id
+        present = is_added(has_nas=not orphan, tariff_active=tariff.active, runs_nas_actions=tariff.nas_actions)
         desired = Desired(
             present,
             present
@@ -174,7 +177,9 @@ def _scan_level(
         )
         applied = Applied(Presence(presence), None if enabled is None else bool(enabled), speed, key, old_revision)
         if not in_step(desired, applied):
-            result.due.append(Due(id_, changed, desired, applied, diff(desired, applied)))
+            result.due.append(Due(id_, changed, desired, applied, diff(desired, applied), orphan))
+        elif orphan:
+            result.forgotten.append((id_, changed))
         elif dirty:
             result.settled.append((id_, changed))
     return len(rows)

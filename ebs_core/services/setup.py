@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -100,7 +101,10 @@ class NasSetup:
                 (replies,) = session.run([Job(0, commands)])
             finally:
                 session.close()
-            done = list(zip(commands, replies, strict=True))
+            done = [
+                (command, replace(reply, output=redact(reply.output, command.values)))
+                for command, reply in zip(commands, replies, strict=True)
+            ]
             log = [self._entry(name, command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
             if log:
                 with self._database.write() as write:
@@ -119,7 +123,7 @@ class NasSetup:
             "command": command.show(),
             "outcome": reply.outcome.value,
             "status": reply.status,
-            "output": redact(reply.output, command.values),
+            "output": reply.output,
             "duration": reply.duration,
         }
 

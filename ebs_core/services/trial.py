@@ -18,7 +18,7 @@ from ebs_core.services.placements import chunks
 from ebs_core.services.planner import current_tariffs
 from ebs_core.services.scan import record_actions, tariffs
 from ebs_core.services.variables import Facts, collect
-from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff
+from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
 
 class Refusal(NamedTuple):
@@ -37,7 +37,7 @@ class Trial:
 
     def refusals(self, session: Session, account_ids: Collection[int]) -> Iterator[Refusal]:
         """The first refusal of each placement of these accounts that runs NAS actions, as the transaction sees them now."""
-        contexts = {context.id: context for context in self._catalogue.load_all(session)}
+        contexts: dict[int, NasContext] = {}
         by_id = tariffs(session)
         for ids in chunks(account_ids):
             query = (
@@ -54,7 +54,9 @@ class Trial:
                 if owner.nas_id != placement.nas_id:
                     continue
                 speed = Speed.decode(owner.ipn_speed or by_id[tariff.id].speed)
-                context = contexts[placement.nas_id]
+                context = contexts.get(placement.nas_id)
+                if context is None:  # only the NASes concerned: a broken one elsewhere stops no edit
+                    context = contexts[placement.nas_id] = self._catalogue.context(session.get_one(Nas, placement.nas_id))
                 facts = Facts(
                     context.facts, self._secrets, placement, account, subaccount, tariff, history.get(account.id), speed
                 )

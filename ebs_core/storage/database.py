@@ -27,7 +27,14 @@ class Database:
     @property
     def name(self) -> str:
         """For messages: no password in it."""
-        return make_url(self.url).render_as_string(hide_password=True)
+        url = make_url(self.url)
+        hidden = {name: "***" for name in url.query if "pass" in name}
+        return url.update_query_dict(hidden).render_as_string(hide_password=True)
+
+    @property
+    def has_password(self) -> bool:
+        url = make_url(self.url)
+        return bool(url.password) or any("pass" in name for name in url.query)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -94,7 +101,7 @@ _URL_HELP = "use sqlite:///ebs.sqlite3 or postgresql://user:password@host/databa
 
 
 def _hidden(url: str) -> str:
-    return re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
+    return re.sub(r"(pass[^=&]*=)[^&]*", r"\1***", re.sub(r"(://[^:/@]*:).*@", r"\1***@", url))
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:

@@ -167,3 +167,14 @@ def bootstrap(state: State, name: str, send: bool, as_json: bool) -> int:
                 say(f"         {row['output']}")
         say(f"{name}: {'ready' if ok else 'NOT ready, see above'}")
     return DONE if ok else NAS_FAILED
+
+
+@nas.command()
+@click.argument("name")
+@site_options
+@pass_state
+def refill(state: State, name: str) -> int:
+    """After a reboot or replacement of a NAS: have the next apply send everything there again."""
+    count = state.site.editor.refill(name)
+    say(f"{name}: {count} placements will be sent again; 'ebs plan' shows them, 'ebs apply' sends them")
+    return DONE

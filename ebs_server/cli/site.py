@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import click
-from sqlalchemy import make_url
 
 from ebs_core.config import CONFIG_NAME, load, sqlite_path
 from ebs_core.crypto import SecretBox, create_key_file
@@ -63,7 +62,7 @@ def _write_config(state: State, key_file: Path) -> None:
     url = state.database or ""
     if path := sqlite_path(url):
         url = f"sqlite:///{path.absolute()}"
-    elif make_url(url).password:
+    elif Database(url).has_password:
         say("the database URL has a password, so it was not written to a config file; set EBS_DATABASE_URL")
         return
     text = f"database = {json.dumps(url)}\nkey_file = {json.dumps(str(key_file.absolute()))}\n"

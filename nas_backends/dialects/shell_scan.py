@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 from ebs_core.domain.errors import SkeletonError
 from ebs_core.domain.text import SLOT
-from nas_backends.dialects.shell_words import DOUBLE, IN_VARIABLE, SINGLE, UNQUOTED, Place, ShellWord, check_command
+from nas_backends.dialects.shell_words import (
+    AS_ARGUMENT,
+    DOUBLE,
+    IN_VARIABLE,
+    SINGLE,
+    UNQUOTED,
+    Place,
+    ShellWord,
+    check_command,
+    code_reader,
+)
 
 _BLANK = re.compile(r"(?:[ \t]|\\\n)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\n]|\\\n)*")
@@ -36,6 +46,7 @@ class ShellScanner:
     def __init__(self, text: str, at: int = 0) -> None:
         self.text = text
         self.at = at
+        self._fed: Place | None = None  # a value in what an earlier stage of the pipeline writes
         self._places: list[Place] = []
         self._forbidden = ""
 
@@ -66,6 +77,7 @@ class ShellScanner:
         words: list[ShellWord] = []
         wanted = bool(closers)  # a command must still come: a newline does not end the list
         compound = False
+        outer, pipeline = self._fed, len(self._places)
         while True:
             self._skip(_BLANK)
             char = self._peek()
@@ -73,13 +85,18 @@ class ShellScanner:
                 if closers or (wanted and not words and not compound):
                     what = " or ".join(sorted(closers)) or "a command"
                     raise SkeletonError(f"{what} is missing for what starts here", opened)
-                check_command(words)
+                self._end_of_command(words)
                 return ""
             if char in "\n;&|":
-                check_command(words)
+                self._end_of_command(words)
                 if char == ";" and self.text.startswith(";;", self.at):
+                    self._fed = outer
                     return self._close(";;", closers)
                 operator = self._operator()
+                if operator == "|":
+                    self._fed = self._places[pipeline] if len(self._places) > pipeline else outer
+                else:
+                    self._fed, pipeline = outer, len(self._places)
                 if operator == "\n" and not closers and (words or compound or not wanted):
                     self.at -= 1
                     return ""
@@ -88,7 +105,8 @@ class ShellScanner:
             elif char == "#":
                 self._comment()
             elif char == ")":
-                check_command(words)
+                self._end_of_command(words)
+                self._fed = outer
                 return self._close(")", closers)
             elif char == "(":
                 compound = self._parenthesis(words, compound)
@@ -99,6 +117,7 @@ class ShellScanner:
                 word = self._word()
                 if not words and not compound and word.bare and word.literal in _RESERVED and not word.places:
                     if word.literal in closers:
+                        self._fed = outer
                         return word.literal
                     if word.literal != "!":
                         self._compound(word)
@@ -107,6 +126,13 @@ class ShellScanner:
                     raise SkeletonError("unexpected word after a block", word.start)
                 elif not self._descriptor(word):
                     words.append(word)
+
+    def _end_of_command(self, words: list[ShellWord]) -> None:
+        check_command(words)
+        reader = code_reader(words) if self._fed else ""
+        if self._fed and reader:
+            why = f"a value cannot be in what is piped into {reader}, which reads it as code"
+            raise SkeletonError(why, self._fed.offset, remedy=AS_ARGUMENT)
 
     def _descriptor(self, word: ShellWord) -> bool:
         """The digits of ``2>file`` are no argument."""

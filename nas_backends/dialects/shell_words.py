@@ -60,10 +60,19 @@ IN_VARIABLE = "set a variable to it: X={{ x }} …"
 
 _SHELLS = frozenset("sh bash dash ash ksh mksh zsh su runuser script".split())
 _SCRIPTED = frozenset("perl ruby node php lua awk gawk mawk nawk sed expect tclsh . source".split())
-_CLOSED = frozenset("eval alias trap let declare typeset [[ ssh rsh nft watch parallel mysql mariadb psql sqlite3".split())
+_CLOSED = frozenset(
+    (
+        "eval alias trap let declare typeset [[ ssh rsh nft watch parallel mysql mariadb psql sqlite3 vtysh at batch crontab "
+        "systemd-run start-stop-daemon docker podman kubectl lxc-attach"
+    ).split()
+)
 """Programs that read all their arguments as code (``nft`` joins and parses them; ``ssh`` gives them to a remote shell)."""
 _PERMUTING = frozenset("su runuser script sed".split())
 """Programs that take options after operands too."""
+_LOADERS = frozenset("xargs iptables-restore ip6tables-restore ebtables-restore arptables-restore ipset ip tc bridge".split())
+"""Programs that read commands (or arguments for one) from their standard input."""
+_STEERING = re.compile(r"(PATH|IFS|ENV|BASH_ENV|SHELLOPTS|PS[0-9]|PYTHON\w*|PERL\w*|RUBY\w*|LD_\w*|GIT_\w*|EDITOR|PAGER)\+?=")
+"""Variables that decide which code runs."""
 _NAMING = frozenset("export readonly local unset read getopts".split())
 _OPERATORS = frozenset("[ test".split())
 """Their operands are told by position, not by a leading dash."""
@@ -83,6 +92,8 @@ def check_command(words: Sequence[ShellWord]) -> None:
     where a leading dash would make an option of a value."""
     rest = list(words)
     while rest and rest[0].is_assignment:
+        if _STEERING.match(rest[0].literal):
+            rest[0].refuse("in a variable that decides what runs", "give it a fixed value")
         rest.pop(0)
     data_from = _check(rest)
     for index, word in enumerate(rest):
@@ -90,6 +101,22 @@ def check_command(words: Sequence[ShellWord]) -> None:
             return
         if 0 < index < data_from:
             _guard(word)
+
+
+def code_reader(words: Sequence[ShellWord]) -> str:
+    """The program's name if the command reads code from its standard input, or else an empty text."""
+    rest = list(words)
+    while rest and rest[0].is_assignment:
+        rest.pop(0)
+    if not rest:
+        return ""
+    name, arguments = PurePosixPath(rest[0].literal).name or rest[0].literal, rest[1:]
+    if name in _LOADERS or name in _CLOSED or name in _SHELLS or rest[0].literal.startswith("$"):
+        return name
+    if name in _WRAPPERS:
+        return code_reader(arguments[_wrapped(name, arguments) :])
+    scripted = name in _SCRIPTED - {"awk", "gawk", "mawk", "nawk", "sed"} or re.fullmatch(r"python[0-9.]*", name)
+    return name if scripted and not any(word.literal not in ("-", "") for word in arguments) else ""
 
 
 def _guard(word: ShellWord) -> None:
@@ -105,6 +132,9 @@ def _check(words: Sequence[ShellWord]) -> int:
     if not words:
         return 0
     words[0].refuse("(part of) the command word", AS_ARGUMENT)
+    if words[0].literal.startswith("$") and any(re.match(r"-[A-Za-z]*[ce]$", word.literal) for word in words[1:]):
+        for word in words[1:]:
+            word.refuse("in what may be a script, of a command that only a variable names", "name the command")
     name, arguments = PurePosixPath(words[0].literal).name or words[0].literal, words[1:]
     if name in _WRAPPERS:
         start = 1 + _wrapped(name, arguments)
@@ -133,8 +163,12 @@ _NFT_REMEDY = "write a plain nft line without shell operators or single quotes, 
 def _first_operand(name: str, arguments: Sequence[ShellWord]) -> int:
     """Refuse values in an interpreter's options and in its first operand (script text, script file, format); the words after
     that are its arguments."""
+    skip = False
     for index, word in enumerate(arguments):
         word.refuse(f"in the script of {name}", AS_ARGUMENT)
+        if skip or (name in _SHELLS and re.match(r"[-+][A-Za-z]*[oO]$", word.literal)):
+            skip = not skip  # the name of an option: sh -o errexit -c …
+            continue
         if not word.literal.startswith(("-", "+")) and not _more_code(name, arguments[index + 1 :]):
             return index + 1
     return len(arguments)

@@ -104,9 +104,10 @@ class _Single(Call):
         lookup = self.lookup
         lookup.failure = "; ".join(self.traps)
         lookup.answered = not self.traps
+        _, complete = filters(lookup.find, lookup.values)
         matches = lookup.find.matcher(lookup.values)
         records = [record(words) for words in self.rows]
-        lookup.ids = [found[".id"].encode() for found in records if ".id" in found and matches(found)]
+        lookup.ids = [found[".id"].encode() for found in records if ".id" in found and (complete or matches(found))]
 
 
 class _Bulk(Call):

@@ -128,5 +128,12 @@ def test_what_counts_against_the_blast_radius() -> None:
     assert cuts_off(diff(Desired(False), here), here)
     assert not cuts_off(diff(Desired(True, True, "20", "ip=1", "r"), here), here)
     killed = intent(Kind.DISABLE, here, blocked)
-    assert [step.kind for step in diff(blocked, killed)] == [Kind.DISABLE]
+    assert [step.kind for step in diff(blocked, killed)] == [Kind.ADD, Kind.DISABLE, Kind.SPEED]
     assert not cuts_off(diff(blocked, killed), killed), "a repetition was let through before"
+    deleted = intent(Kind.DELETE, here, blocked)
+    assert not cuts_off(diff(Desired(False), deleted), deleted)
+    again = intent(Kind.ADD, here, here_again := Desired(True, True, "10", "ip=1", "r2"))
+    assert not cuts_off(diff(here_again, again), again)
+    assert cuts_off(diff(blocked, again), again), "killed while his records were only made again: he still has access"
+    fresh = intent(Kind.ADD, Applied(), blocked)
+    assert not cuts_off(diff(blocked, fresh), fresh)
