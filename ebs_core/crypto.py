@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ebs_core.domain.errors import InputError, StorageError
+from ebs_core.domain.errors import InputError, SecretDamaged, StorageError
 from ebs_core.domain.text import Secret
 
 _PREFIX = "ebs1"
@@ -71,19 +71,18 @@ class SecretBox:
         return f"{_PREFIX}:{self._current}:{base64.b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str) -> Secret:
-        """Raises StorageError if the text was sealed under a key that is not here, or was changed."""
+        """Raises StorageError if the text was sealed under a key that is not here, SecretDamaged if it was changed."""
         prefix, _, rest = sealed.partition(":")
         key_id, _, body = rest.partition(":")
-        cipher = self._ciphers.get(key_id)
-        if prefix != _PREFIX or cipher is None:
+        if prefix == _PREFIX and body and key_id not in self._ciphers:
             raise StorageError(
                 "a stored secret was sealed under another key", remedy="point EBS_KEY_FILE to this site's key file"
             )
-        raw = base64.b64decode(body)
         try:
-            return Secret(cipher.decrypt(raw[:_NONCE], raw[_NONCE:], None).decode())
-        except InvalidTag:
-            raise StorageError("a stored secret was changed or damaged", remedy="set that password again") from None
+            raw = base64.b64decode(body, validate=True)
+            return Secret(self._ciphers[key_id].decrypt(raw[:_NONCE], raw[_NONCE:], None).decode())
+        except (KeyError, ValueError, InvalidTag):
+            raise SecretDamaged("a stored secret was changed or damaged", remedy="import or set that password again") from None
 
     def is_current(self, sealed: str) -> bool:
         return sealed.startswith(f"{_PREFIX}:{self._current}:")

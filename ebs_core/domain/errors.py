@@ -8,6 +8,7 @@ Third-party exceptions are translated into it at one boundary each (a transport,
     │   ├── BadFile                a site file, with every bad row
     │   └── TemplateError          a template, with file, line and column of every problem
     ├── StorageError               the database cannot be used
+    │   └── SecretDamaged          one stored secret cannot be read
     ├── SkeletonError              a rendered template that no dialect of its profile can parse, with the offset
     ├── UnquotableValue            a value that this kind of NAS cannot be given as plain data
     │   └── UnsafeAddress          an empty address, or one that means everybody, where a template prints one
@@ -89,6 +90,10 @@ class TemplateError(ProblemsError):
 
 class StorageError(EbsError):
     """The database is missing, too old, locked or broken."""
+
+
+class SecretDamaged(StorageError):
+    """One stored secret is not readable although the key is right; giving it again replaces it."""
 
 
 class SkeletonError(EbsError):

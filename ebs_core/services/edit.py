@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ebs_core.crypto import SecretBox
-from ebs_core.domain.errors import InputError, NotFound, StorageError
+from ebs_core.domain.errors import InputError, NotFound, SecretDamaged
 from ebs_core.domain.speed import FIGURES, Speed
 from ebs_core.services.fields import ACCOUNT, NAS, SUBACCOUNT, TARIFF, Field, parse_all
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Subaccount, Tariff
@@ -38,7 +38,7 @@ def _set_secret(target: Any, column: str, plain: str | None, secrets: SecretBox)
     try:
         if (secrets.open(sealed) if sealed else None) == (plain or None):
             return False
-    except StorageError:
+    except SecretDamaged:
         sealed = None  # damaged: this is how it is replaced
     setattr(target, column, secrets.seal(plain) if plain else None)
     if column == "password" and hasattr(target, "password_revision"):

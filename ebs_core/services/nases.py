@@ -130,4 +130,4 @@ class NasCatalogue:
         try:
             return self._secrets.open(nas.password) if nas.password else ""
         except StorageError as error:
-            raise Misconfigured(error.message, nas=nas.name, remedy=f"{error.remedy}; or import its password again") from error
+            raise Misconfigured(error.message, nas=nas.name, remedy=error.remedy) from error

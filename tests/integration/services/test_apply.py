@@ -488,7 +488,7 @@ def test_a_damaged_secret_can_be_replaced(site: Site, router: SimulatedNas, tmp_
     with site.database.write() as session:
         session.execute(text("UPDATE nas SET password = 'damaged'"))
         session.execute(text("UPDATE subaccount SET password = 'damaged' WHERE username = 'a-1-1'"))
-    assert "import its password again" in site.applier.apply(["nas1"])[0].failure
+    assert "set that password again" in site.applier.apply(["nas1"])[0].failure
     import_site(site, document([nas_row(router)], []), tmp_path)
     (result,) = site.applier.apply(["nas1"])
     assert (result.done, list(result.failed)) == (1, ["a-1 / a-1-1"]), "one damaged password stops one subscriber"
