@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cached_property
 
 from actions.catalogue import load_profiles
 from actions.renderer import TemplateRenderer
 from ebs_core.config import Config
 from ebs_core.crypto import SecretBox
-from ebs_core.services.applier import Applier
+from ebs_core.services.applier import Applier, utc_now
 from ebs_core.services.editor import Editor
 from ebs_core.services.importer import Importer
 from ebs_core.services.nases import NasCatalogue
@@ -19,10 +18,6 @@ from ebs_core.services.trial import Trial
 from ebs_core.storage import schema
 from ebs_core.storage.database import Database
 from nas_backends.backends import DeviceBackends
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Site:
