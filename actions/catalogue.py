@@ -11,6 +11,7 @@
     help = "Interface the subscribers are behind"
     default = "bridge1"                         # without it every NAS must set the option; "" means not set
     pattern = "[a-z0-9.-]+"                     # a value that is set must match as a whole
+    [[read]]                                    # how records are read back: see ``actions.catalogue_reads``
 
 The shipped folders are in the package ``action_templates``; an operator's own directory has the same shape, and a profile there
 takes the place of a shipped one of the same name.
@@ -26,6 +27,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from actions.catalogue_checks import fits, key_problems, pattern_problem
+from actions.catalogue_reads import read_problems, reads
 from actions.variables import BOOTSTRAP
 from ebs_core.domain.actions import Action
 from ebs_core.domain.errors import BadFile, InputError, Problem
@@ -36,10 +39,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _REQUIRED = {"title": str, "dialects": list, "transports": list}
 _KEYS: dict[str, type] = {
-    **_REQUIRED, "tag": str, "error_patterns": list, "batch_size": int, "max_slot": int, "options": dict,
+    **_REQUIRED, "tag": str, "error_patterns": list, "batch_size": int, "max_slot": int, "options": dict, "read": tuple,
 }  # fmt: skip
 _OPTION_KEYS: dict[str, type] = {"help": str, "default": str, "pattern": str}
-_TYPE_NAMES = {str: "a text", list: "a list of texts", int: "a whole number of at least 1", dict: "a table"}
 
 
 def load_profiles(own: Path | None = None) -> dict[str, Profile]:
@@ -121,33 +123,19 @@ def _settings(file: Path, problems: list[Problem]) -> dict[str, Any]:
         return {}
     if len(problems) > before:
         return {}
-    found = [*_key_problems(data, _KEYS, _REQUIRED, ""), *_value_problems(data)]
+    found = [*key_problems(data, _KEYS, _REQUIRED, ""), *_value_problems(data)]
     options = data.get("options", {})
     for name, table in options.items() if isinstance(options, dict) else ():
         found += _option_problems(name, table)
+    if not found:
+        found += read_problems(data)
     problems += [Problem(message, file=str(file)) for message in found]
     if found:
         return {}
+    read_back = reads(data.pop("read", ()))
     lists = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
-    return {**data, **lists, "options": MappingProxyType({name: Option(name, **table) for name, table in options.items()})}
-
-
-def _key_problems(table: Mapping[str, Any], known: Mapping[str, type], required: Mapping[str, type], prefix: str) -> list[str]:
-    found = [f"'{prefix}{key}' is missing; add it as {_TYPE_NAMES[required[key]]}" for key in required if key not in table]
-    for key, value in table.items():
-        if key not in known:
-            found.append(f"'{prefix}{key}' is unknown; remove it or correct it (known: {', '.join(known)})")
-        elif not _fits(value, known[key]):
-            found.append(f"'{prefix}{key}' must be {_TYPE_NAMES[known[key]]}")
-    return found
-
-
-def _fits(value: object, kind: type) -> bool:
-    if kind is list:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    return isinstance(value, kind)
+    declared = MappingProxyType({name: Option(name, **table) for name, table in options.items()})
+    return {**data, **lists, "options": declared, "reads": read_back}
 
 
 def _value_problems(data: Mapping[str, Any]) -> list[str]:
@@ -156,17 +144,9 @@ def _value_problems(data: Mapping[str, Any]) -> list[str]:
     if isinstance(tag, str) and (tag.count("{placement}") != 1 or re.search(r"[{}\0]", tag.replace("{placement}", ""))):
         found.append("'tag' must contain {placement} once and no other braces")
     patterns = data.get("error_patterns", [])
-    if _fits(patterns, list):
-        found += [message for pattern in patterns if (message := _pattern_problem("error_patterns", pattern))]
+    if fits(patterns, list):
+        found += [message for pattern in patterns if (message := pattern_problem("error_patterns", pattern))]
     return found
-
-
-def _pattern_problem(key: str, pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"'{key}' has a bad regular expression {pattern!r}: {error}; correct it"
-    return ""
 
 
 def _option_problems(name: str, table: object) -> list[str]:
@@ -177,11 +157,11 @@ def _option_problems(name: str, table: object) -> list[str]:
         return [f"'options.{name}': an option is named with lower-case letters, digits and '_'"]
     if not isinstance(table, dict):
         return [f"'options.{name}' must be a table with help, default, pattern"]
-    found = _key_problems(table, _OPTION_KEYS, {}, prefix)
+    found = key_problems(table, _OPTION_KEYS, {}, prefix)
     if found:
         return found
     pattern = table.get("pattern", Option(name).pattern)
-    problem = _pattern_problem(f"{prefix}pattern", pattern)
+    problem = pattern_problem(f"{prefix}pattern", pattern)
     if problem:
         return [problem]
     default = table.get("default")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from ebs_core.domain.actions import Action
 from ebs_core.domain.commands import Command, Job, Reply
 from ebs_core.domain.errors import Problem
 from ebs_core.domain.nas import Endpoint, Profile
+from ebs_core.domain.records import DeviceModel, Reading, Record, TableKind, Vitals
 from ebs_core.domain.text import Rendered
 
 
@@ -56,6 +57,18 @@ class Session(Protocol):
         everything after is NOT_SENT.
         """
 
+    def observe(
+        self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None = None
+    ) -> Reading:
+        """Read whole tables, each once, all in one go; ``wanted``: the needed properties by table name (as folding names it).
+
+        With ``near``, only what concerns these expected records (same key or same tag) has to be read; more may be. Tables that
+        this session cannot read are left out of the answer. Raises NasError when the conversation fails.
+        """
+
+    def vitals(self) -> Vitals:
+        """Whether the device restarted, cheaply. Raises NasError."""
+
     @property
     def alive(self) -> bool:
         """False after the connection was lost."""
@@ -74,8 +87,23 @@ class Backends(Protocol):
     def check_values(self, transport: str, commands: Sequence[Command]) -> None:
         """Raises UnquotableValue if a value cannot be given as plain data where its slot stands."""
 
+    def fold(self, profile: Profile, commands: Sequence[Command], model: DeviceModel) -> None:
+        """Apply commands to a model of the device, in order: the records that should exist after them."""
+
+    def table(self, profile: Profile, name: str) -> TableKind | None:
+        """None where the table of a model cannot be read from a NAS of this kind."""
+
+    def removal(self, profile: Profile, transport: str, table: str, record: Record) -> tuple[Command, ...]:
+        """Commands that remove exactly this record, as it was read; none where there is no way."""
+
+    def adoption(self, profile: Profile, transport: str, table: str, record: Record, tag: str) -> tuple[Command, ...]:
+        """Commands that put our tag on this record without interrupting anybody; none where it needs or can have none."""
+
     def open(self, endpoint: Endpoint) -> Session:
         """Connect and log in. Raises NasError."""
+
+    def door(self, endpoint: Endpoint) -> tuple[str, int] | None:
+        """The address and TCP port where the NAS answers when it is up; None where nothing has to be connected to."""
 
     def host_key(self, endpoint: Endpoint) -> str | None:
         """The key or certificate fingerprint the NAS shows now, without logging in; None where the transport has none."""

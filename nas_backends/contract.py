@@ -2,17 +2,20 @@
 
 A **dialect** parses skeletons into statements (see ``ebs_core.domain.commands.Statement``) and, for text transports, batches
 commands: it turns many jobs into one request (one exec with its stdin) and takes the answer apart again.
+An **observer** reads the tables that folding its dialects' statements predicts back from a NAS, in bulk.
 A **transport** is an ``Executor`` (runs one request; ``ssh`` and ``local``), which ``TextSession`` drives with the batchers,
 or a session of its own (``routeros_api``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ebs_core.domain.commands import Command, Outcome, Reply, Statement
+from ebs_core.domain.records import Record, TableKind, Vitals
+from ebs_core.domain.text import Rendered
 
 
 class Dialect(Protocol):
@@ -36,12 +39,14 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. ``status`` is None when the connection broke or the time ran out before the end: then ``output`` is what
-    had arrived until then and ``reason`` says what happened. ``output`` has stdout and stderr in one stream."""
+    had arrived until then and ``reason`` says what happened. ``output`` has stdout and stderr in one stream; it is not ``whole``
+    where its middle was too much to keep."""
 
     output: str
     status: int | None
     duration: float
     reason: str = ""
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -69,6 +74,33 @@ class Batcher(Protocol):
     def read(self, lines: Sequence[Line], answer: Answer) -> tuple[dict[int, Reply], Sequence[Line]]:
         """Replies by ``Line.index`` for what the answer settles, and the lines to be sent again (without the settled bad ones).
         Each round must settle at least one line, or give every remaining line a reply."""
+
+
+class Observer(Protocol):
+    """Reads the tables of one family of devices over a text transport. Stateless; one instance serves all threads."""
+
+    def kind(self, table: str) -> TableKind | None:
+        """None: this table is none of this family's."""
+
+    def request(self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None) -> Request:
+        """One request that prints all these tables and the vitals (see ``ports.Session.observe``). An empty command: there is
+        nothing to ask, and nothing is run."""
+
+    def lines(self, wanted: Mapping[str, Collection[str]], output: str) -> tuple[dict[str, list[str]], Vitals]:
+        """The output of that request taken apart: a line per record. Raises ValueError, with the device's words, where the
+        output is not what was asked for."""
+
+    def parse(self, table: str, line: str) -> Record:
+        """The record of a line, in the spelling of ``fold``."""
+
+    def secret(self, table: str, properties: Collection[str]) -> bool:
+        """Lines of the table carry passwords when these properties are read."""
+
+    def removal(self, table: str, record: Record) -> Rendered | None:
+        """A rendering that removes exactly this record; None where there is no way."""
+
+    def adoption(self, table: str, record: Record, tag: str) -> Rendered | None:
+        """A rendering that puts our tag on this record without interrupting anybody; None where it needs or can have none."""
 
 
 class Executor(Protocol):

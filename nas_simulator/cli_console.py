@@ -8,7 +8,7 @@ from typing import Final
 
 from nas_simulator.cli_parser import Parser, Step
 from nas_simulator.cli_show import NEWLINE
-from nas_simulator.cli_values import CliError, Value, items_of, length_of, number_of, text_of, truth_of
+from nas_simulator.cli_values import CliError, Code, Value, items_of, length_of, number_of, text_of, truth_of
 from nas_simulator.conditions import Condition
 from nas_simulator.durations import parse_duration
 from nas_simulator.refusals import Refusal
@@ -157,6 +157,21 @@ class Console:
             if rescue is None:
                 raise
             return rescue(self)
+
+    def parse(self, value: Value) -> Code:
+        """`:parse`: the whole text is read first, so that a wrong one fails here and nothing of it runs."""
+        parser = Parser(text_of(value).replace("\r\n", "\n"), old_print=self.router.before_7)
+        lines = list(iter(parser.line, None))
+        return Code(lambda: [self.run_steps(steps) for steps in lines])
+
+    def call(self, value: Value) -> None:
+        """A function is run in a scope of its own; any other value as a command does nothing."""
+        if isinstance(value, Code):
+            self._scopes.append({})
+            try:
+                value.run()
+            finally:
+                self._scopes.pop()
 
     def length(self, value: Value) -> int:
         return length_of(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from nas_simulator.cli_reader import Reader
-from nas_simulator.cli_values import CliError, Value, compare, items_of, number_of, text_of, truth_of
+from nas_simulator.cli_values import CliError, Value, compare, element_of, items_of, number_of, text_of, truth_of
 from nas_simulator.conditions import All, Any, Compares, Condition, Empty, Equals, Like, Never, Not, Present
 from nas_simulator.refusals import Refusal
 from nas_simulator.schema import Menu, Property
@@ -151,12 +151,20 @@ class ExpressionReader(Reader):
             return self.value()
         if self.accept("$"):
             name = self.variable()
+            if self._operator("->"):
+                return self._element(name)
             return lambda console: console.variable(name)
         match = _ATOM.match(self.text, self.position)
         if match is None:
             raise self.error("syntax error")
         self.position = match.end()
         return _constant(match.group())
+
+    def _element(self, name: str) -> Expression:
+        """`$name->"key"`, the arrow already read."""
+        self.blanks()
+        key = self.value()
+        return lambda console: element_of(console.variable(name), text_of(key(console)))
 
     # -- where
 

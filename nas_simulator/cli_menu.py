@@ -7,12 +7,34 @@ from typing import TYPE_CHECKING, Final
 from nas_simulator.cli_expressions import Expression, Where
 from nas_simulator.cli_show import show_print
 from nas_simulator.cli_values import CliError, Value, items_of, text_of
+from nas_simulator.durations import clock_duration, parse_duration
 from nas_simulator.refusals import MissingArgument, no_such_item
 from nas_simulator.schema import Menu, Row
 from nas_simulator.verbs import Answer
 
 if TYPE_CHECKING:
     from nas_simulator.cli_console import Console
+
+
+def script_value(menu: Menu, name: str, text: str) -> Value:
+    """A stored value as scripts get it: truth values and lists as such, durations by the clock (`00:00:15`, `1w00:00:00`).
+
+    Source: danikf/tik4net, Docs/findings-cli.md, section 1 ("as-value spells values the router's way, not the API's").
+    """
+    prop = menu.by_name.get(name)
+    if prop is None:
+        return text
+    if prop.kind.boolean:
+        return text == "true"
+    if prop.kind.duration:
+        seconds = parse_duration(text)
+        return text if seconds is None else clock_duration(seconds)
+    return text.split(",") if prop.kind.listed and "," in text else text
+
+
+def script_form(menu: Menu, row: Row) -> dict[str, Value]:
+    return {name: script_value(menu, name, text) for name, text in row.items()}
+
 
 PRINT_STYLES: Final = frozenset({"terse", "detail", "brief", "as-value", "count-only", "without-paging", "stats"})
 
@@ -68,9 +90,9 @@ class MenuCommand:
         if self.verb == "find":
             return answer.ret.split(";") if answer.ret else []
         if self.verb == "get" and answer.rows:
-            return dict(answer.rows[0])
-        if self.verb == "get" and answer.ret in ("true", "false"):
-            return answer.ret == "true"
+            return script_form(self.menu, answer.rows[0])
+        if self.verb == "get":
+            return script_value(self.menu, text_of(self.arguments["value-name"](console)), answer.ret or "")
         if self.verb == "print":
             return self._printed(console, list(answer.rows or ()), answer)
         return answer.ret
@@ -86,7 +108,7 @@ class MenuCommand:
         if "as-value" not in self.styles:
             console.write(show_print(self.menu, rows, self.styles, old=console.router.before_7))
             return None
-        values = [dict(sorted(row.items())) for row in rows]
+        values = [script_form(self.menu, dict(sorted(row.items()))) for row in rows]
         value: Value = values[0] if self.menu.single and values else values
         if not self.bracketed:
             console.show_as_value(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nas_simulator.catalogue import DIRECTORIES, MENUS
 from nas_simulator.cli_expressions import Expression, ExpressionReader
 from nas_simulator.cli_menu import PRINT_STYLES, MenuCommand
-from nas_simulator.cli_values import Value
+from nas_simulator.cli_values import Value, type_of
 from nas_simulator.schema import Menu
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Parser(ExpressionReader):
     def _statement(self) -> Step:
         if self.peek() == "{":
             return self._braces()
+        if self.accept("$"):
+            return self._call()
         start = self.position
         colon = self.accept(":")
         name = self.next_word()
@@ -251,6 +253,11 @@ class Parser(ExpressionReader):
         body = self._named_block("do")
         return lambda console: console.foreach(name, values(console), body)
 
+    def _call(self) -> Step:
+        """`$name` as a command: the function that `:parse` made."""
+        name = self.variable()
+        return lambda console: console.call(console.variable(name))
+
     def do(self) -> Step:
         body = self._braces()
         rescue = self._named_block("on-error") if self._has_named("on-error") else None
@@ -267,6 +274,8 @@ _GLOBALS: Final[dict[str, Callable[[Parser], Step]]] = {
     "set": lambda parser: parser.define("set"),
     "len": lambda parser: parser.computed(lambda console, value: console.length(value)),
     "tostr": lambda parser: parser.computed(lambda console, value: console.text(value)),
+    "typeof": lambda parser: parser.computed(lambda console, value: type_of(value)),
+    "parse": lambda parser: parser.computed(lambda console, value: console.parse(value)),
     "tonum": lambda parser: parser.computed(lambda console, value: console.number(value)),
     "error": lambda parser: parser.computed(lambda console, value: console.fail(value)),
     "delay": lambda parser: parser.computed(lambda console, value: console.delay(value)),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-Value: TypeAlias = "str | bool | int | dict[str, str] | Sequence[Value] | None"
-"""None is `nothing`; a dict is one row of `print as-value`."""
+Value: TypeAlias = "str | bool | int | dict[str, Value] | Code | Sequence[Value] | None"
+"""None is `nothing`; a dict is one item (`get`, a row of `print as-value`)."""
+
+
+class Code:
+    """What `:parse` gives: `run` is called when the variable that holds it stands where a command would."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self.run = run
 
 
 class CliError(Exception):
@@ -19,7 +26,9 @@ def text_of(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return ";".join([f"{name}={text}" for name, text in value.items()])
+        return ";".join([f"{name}={text_of(one)}" for name, one in value.items()])
+    if isinstance(value, Code):
+        return "(code)"
     if isinstance(value, (str, int)):
         return str(value)
     return ";".join([text_of(part) for part in value])
@@ -30,6 +39,19 @@ def items_of(value: Value) -> list[Value]:
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def element_of(value: Value, key: str) -> Value:
+    """`($value->"key")`; what is not there is nothing."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def type_of(value: Value) -> str:
+    """`:typeof`."""
+    for kind, name in ((bool, "bool"), (int, "num"), (str, "str"), (Code, "code")):
+        if isinstance(value, kind):
+            return name
+    return "nothing" if value is None else "array"
 
 
 def length_of(value: Value) -> int:

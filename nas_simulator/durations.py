@@ -24,6 +24,14 @@ def parse_duration(text: str) -> float | None:
     return float(weeks * 604_800 + days * 86_400 + hours * 3_600 + minutes * 60 + seconds)
 
 
+def clock_duration(seconds: float) -> str:
+    """As scripts print it: 15 -> `00:00:15`, 788645 -> `1w2d03:04:05`."""
+    whole = round(seconds)
+    days = whole // 86_400
+    parts = [f"{count}{unit}" for count, unit in ((days // 7, "w"), (days % 7, "d")) if count]
+    return f"{''.join(parts)}{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
 def format_duration(seconds: float) -> str:
     """The shortest form RouterOS prints: 90 -> `1m30s`, 0 -> `0s`."""
     rest = round(seconds)

@@ -23,6 +23,7 @@ class Faults:
     `fail_share`: this share of operations (0..1) fails with `fail_text`; the draw is repeatable (`seed`).
     `fail`: called for every operation; a text it returns becomes the refusal.
     `accept_and_forget`: changes are answered as done and not stored.
+    `hide_secrets`: the login has no policy `sensitive`: passwords are not among what is printed.
     `max_sessions`: more connections than this (both doors together) are closed at once.
     `tired_after`: after this many bytes of replies a session answers each command only after `tired_latency` more seconds,
     one after another, until it was idle for `tired_rest` seconds (seen on real routers at about 200 kB, 15 ms, 5 s).
@@ -37,6 +38,7 @@ class Faults:
     fail_text: str = ACTION_FAILED
     fail: Callable[[Operation], str | None] | None = None
     accept_and_forget: bool = False
+    hide_secrets: bool = False
     max_sessions: int | None = None
     tired_after: int | None = None
     tired_latency: float = 0.015

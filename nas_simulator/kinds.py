@@ -34,6 +34,10 @@ class Kind:
     boolean: bool = False
     address: bool = False
     """Unquoted, such a value never equals the stored one in a console condition."""
+    duration: bool = False
+    """Scripts get it as time by the clock."""
+    listed: bool = False
+    """Comma separated; scripts get several as an array."""
 
 
 _TRUTH: Final = {"yes": "true", "true": "true", "no": "false", "false": "false"}
@@ -132,6 +136,10 @@ def _one_rate(value: str, argument: str) -> str:
     return str(number)
 
 
+def _rate(value: str, argument: str, names: Names) -> str:
+    return _one_rate(value, argument)
+
+
 def _rate_pair(value: str, argument: str, names: Names) -> str:
     upload, slash, download = value.partition("/")
     first = _one_rate(upload, argument)
@@ -176,12 +184,14 @@ IP_WITH_PREFIX: Final = Kind(_ip_with_prefix, address=True)
 PREFIX: Final = Kind(_prefix, address=True)
 NETWORK: Final = Kind(_exact_network, address=True)
 LIST_ADDRESS: Final = Kind(_list_address, address=True)
-TARGET: Final = Kind(_target, address=True)
+TARGET: Final = Kind(_target, address=True, listed=True)
 MAC: Final = Kind(_mac)
+RATE: Final = Kind(_rate, _short_rate)
 RATE_PAIR: Final = Kind(_rate_pair, _show_rate_pair)
-DURATION: Final = Kind(_duration)
+DURATION: Final = Kind(_duration, duration=True)
+UPTIME: Final = Kind(duration=True)
 DURATION_PAIR: Final = Kind(_duration_pair)
-TIMEOUT: Final = Kind(_timeout)
+TIMEOUT: Final = Kind(_timeout, duration=True)
 
 
 def whole(low: int, high: int) -> Kind:

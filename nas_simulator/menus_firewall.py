@@ -10,6 +10,7 @@ from nas_simulator.kinds import (
     DURATION_PAIR,
     IP,
     LIST_ADDRESS,
+    RATE,
     RATE_PAIR,
     STRING,
     TARGET,
@@ -17,6 +18,7 @@ from nas_simulator.kinds import (
     TIMEOUT,
     name_in,
     one_of,
+    whole,
     whole_pair,
 )
 from nas_simulator.schema import COMMENT, DISABLED, DYNAMIC, FLAGS, Menu, Property, Unique
@@ -149,6 +151,32 @@ SIMPLE_QUEUE: Final = Menu(
     flags=FLAGS | {"invalid": "I"},
 )
 
+QUEUE_TREE: Final = Menu(
+    "/queue/tree",
+    (
+        Property("name", STRING),
+        Property("parent", TEXT, required=True),
+        Property("packet-mark", TEXT, ""),
+        Property("priority", whole(1, 8), "8"),
+        Property("queue", TEXT, "default-small"),
+        Property("limit-at", RATE, "0"),
+        Property("max-limit", RATE, "0"),
+        Property("burst-limit", RATE, "0"),
+        Property("burst-threshold", RATE, "0"),
+        Property("burst-time", DURATION, "0s"),
+        Property("bucket-size", TEXT, "0.1"),
+        Property("bytes", TEXT, "0", read_only=True),
+        Property("packets", TEXT, "0", read_only=True),
+        Property("rate", TEXT, "0", read_only=True),
+        Property("invalid", BOOLEAN, "false", read_only=True),
+        DISABLED,
+        COMMENT,
+    ),
+    uniques=(Unique(("name",), "failure: already have such name"),),
+    name_stem="queue",
+    flags={"disabled": "X", "invalid": "I"},
+)
+
 DNS_STATIC: Final = Menu(
     "/ip/dns/static",
     (
@@ -169,4 +197,4 @@ DNS_STATIC: Final = Menu(
     columns=("name", "type", "address", "ttl"),
 )
 
-MENUS: Final = (ADDRESS_LIST, FILTER, NAT, SIMPLE_QUEUE, DNS_STATIC)
+MENUS: Final = (ADDRESS_LIST, FILTER, NAT, SIMPLE_QUEUE, QUEUE_TREE, DNS_STATIC)

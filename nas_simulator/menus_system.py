@@ -12,6 +12,7 @@ from nas_simulator.kinds import (
     MAC,
     STRING,
     TEXT,
+    UPTIME,
     name_in,
     one_of,
     whole,
@@ -70,6 +71,21 @@ BRIDGE: Final = Menu(
     view_of="/interface",
     fixed={"type": "bridge"},
     name_stem="bridge",
+    flags=FLAGS | {"running": "R"},
+)
+
+VLAN: Final = Menu(
+    "/interface/vlan",
+    (
+        *_INTERFACE_PROPERTIES,
+        Property("arp", one_of("disabled", "enabled", "local-proxy-arp", "proxy-arp", "reply-only"), "enabled"),
+        Property("vlan-id", whole(1, 4095), "1"),
+        Property("interface", name_in("/interface"), required=True),
+        Property("use-service-tag", BOOLEAN, "false"),
+    ),
+    view_of="/interface",
+    fixed={"type": "vlan"},
+    name_stem="vlan",
     flags=FLAGS | {"running": "R"},
 )
 
@@ -182,7 +198,7 @@ IDENTITY: Final = Menu("/system/identity", (Property("name", STRING, "MikroTik")
 RESOURCE: Final = Menu(
     "/system/resource",
     tuple(
-        Property(name, TEXT, value, read_only=True)
+        Property(name, UPTIME if name == "uptime" else TEXT, value, read_only=True)
         for name, value in (
             ("uptime", "0s"),
             ("version", ""),
@@ -223,4 +239,4 @@ USER: Final = Menu(
 )
 
 
-MENUS: Final = (INTERFACE, BRIDGE, VRRP, ADDRESS, ARP, POOL, SCRIPT, SCHEDULER, IDENTITY, RESOURCE, USER)
+MENUS: Final = (INTERFACE, BRIDGE, VLAN, VRRP, ADDRESS, ARP, POOL, SCRIPT, SCHEDULER, IDENTITY, RESOURCE, USER)

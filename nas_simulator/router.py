@@ -121,6 +121,20 @@ class Router:
             table.insert(row)
             return row[".id"]
 
+    def edit(self, path: str, row_id: str, **values: str) -> None:
+        """An engineer at the router's own terminal: the item's properties change, `_` in names stands for `-`.
+
+        Values are checked and stored as the router does. Raises `Refusal`, KeyError for an unknown path.
+        """
+        given = {name.replace("_", "-"): value for name, value in values.items()}
+        with self.lock:
+            HANDLERS["set"](self, MENUS[path], {".id": row_id, **given}, None)
+
+    def remove(self, path: str, row_id: str) -> None:
+        """An engineer at the router's own terminal removes an item, a dynamic one too. Raises `Refusal`, KeyError."""
+        with self.lock:
+            HANDLERS["remove"](self, MENUS[path], {".id": row_id}, None)
+
     def now_text(self) -> str:
         """The wall clock as this release prints it."""
         second = int(time.time())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Attributes = Mapping[str, str]
 _ITEM_WORDS: Final = (".id", "numbers")
+_SENSITIVE: Final = frozenset({"password"})
 _PRINT_WORDS: Final = frozenset(
     {".proplist", "proplist", "detail", "brief", "terse", "count-only", "stats", "without-paging", "from", *_ITEM_WORDS}
 )
@@ -265,10 +266,11 @@ def shown(router: Router, menu: Menu, rows: list[Row]) -> list[Row]:
     """Rows as a client sees them: no secrets, the time that remains, no id in a menu of settings."""
     if menu.single:
         return [{name: value for name, value in row.items() if name != ".id"} for row in rows]
-    if menu.secrets or menu.fixed:
+    hidden = menu.secrets | _SENSITIVE if router.faults.hide_secrets else menu.secrets
+    if hidden or menu.fixed:
         known = menu.by_name
         rows = [
-            {name: value for name, value in row.items() if name not in menu.secrets and (name in known or name == ".id")}
+            {name: value for name, value in row.items() if name not in hidden and (name in known or name == ".id")}
             for row in rows
         ]
     table = router.table(menu)

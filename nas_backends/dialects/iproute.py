@@ -7,13 +7,14 @@ from ``#`` on, even inside quotes (``makeargs`` and ``getcmdline`` in lib/utils.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ebs_core.domain.commands import Statement
 from ebs_core.domain.errors import SkeletonError, UnquotableValue
 from ebs_core.domain.records import DeviceModel
 from ebs_core.domain.text import SLOT, Word, mask
+from nas_backends.dialects.iproute_fold import fold
 from nas_backends.dialects.line_words import Token, quick_fill, tokens
 from nas_backends.dialects.shell import require_text_transport, show, single_quoted
 
@@ -53,11 +54,9 @@ class IprouteStatement:
         return f"{self.dialect} {show(self, values)}"
 
     def fold(self, values: Sequence[str], model: DeviceModel) -> None:
-        """Classes, queues, filters, neighbours and routes that are added, replaced or deleted."""
+        """See ``iproute_fold``."""
         words = [word.text(values) for word in self.words]
-        kind, verb, arguments = words[0], words[1], words[2:]
-        if verb in ("add", "replace", "change", "del", "delete") and kind in _FOLDS:
-            _FOLDS[kind](verb.startswith("del"), arguments, model)
+        fold(words[0], words[1], words[2:], model)
 
 
 def _batch_word(text: str) -> str:
@@ -113,90 +112,3 @@ def _shell_only(token: Token) -> bool:
     if token.quoted:
         return any(re.search(r"[\\`$#]", text) for text in texts) or not token.word.parts
     return any(_SHELL_ONLY.search(text) for text in texts)
-
-
-_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(bit|kbit|mbit|gbit|tbit|bps|kbps|mbps|gbps|tbps)?", re.IGNORECASE)
-_PREFIX = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
-def bits(text: str) -> str:
-    """A rate of tc (``50mbit``, ``1Gbit``, bytes with ``bps``) as bit/s in digits; anything else unchanged (tc(8), UNITS)."""
-    match = _RATE.fullmatch(text)
-    if not match:
-        return text
-    unit = (match[2] or "bit").lower()
-    number = float(match[1]) * _PREFIX.get(unit[0], 1) * (8 if unit.endswith("bps") else 1)
-    return str(round(number))
-
-
-def _pairs(arguments: Sequence[str]) -> dict[str, str]:
-    """Keyword arguments: ``dev va parent 1: …``."""
-    return dict(zip(arguments[::2], arguments[1::2], strict=False))
-
-
-def _fold_class(delete: bool, arguments: Sequence[str], model: DeviceModel) -> None:
-    head = _pairs(arguments[:6])
-    kind_at = 2 * sum(name in head for name in ("dev", "parent", "classid"))
-    table, classid = f"class dev {head.get('dev', '')}", head.get("classid", "")
-    model.remove(table, lambda old: old["classid"] == classid)
-    if not delete:
-        record = {"classid": classid, "parent": head.get("parent", "root"), "kind": "".join(arguments[kind_at : kind_at + 1])}
-        rates = _pairs(arguments[kind_at + 1 :])
-        model.add(table, record | {name: bits(rates[name]) for name in ("rate", "ceil") if name in rates})
-
-
-def _fold_qdisc(delete: bool, arguments: Sequence[str], model: DeviceModel) -> None:
-    words = list(arguments)
-    parent = "root" if "root" in words else _after(words, "parent")
-    table = f"qdisc dev {_after(words, 'dev')}"
-    model.remove(table, lambda old: old["parent"] == parent)
-    if not delete:
-        handle = _after(words, "handle")
-        kind_at = (
-            max(index for index, word in enumerate(["", *words]) if word in ("", handle, parent, _after(words, "dev")))
-            if words
-            else 0
-        )
-        model.add(table, {"parent": parent, "handle": handle, "kind": "".join(words[kind_at : kind_at + 1])})
-
-
-def _fold_filter(delete: bool, arguments: Sequence[str], model: DeviceModel) -> None:
-    words = list(arguments)
-    table = f"filter dev {_after(words, 'dev')}"
-    key = {name: _after(words, name) for name in ("parent", "prio", "handle") if _after(words, name)}
-    if delete:
-        model.remove(table, lambda old: all(old.get(name) == value for name, value in key.items()))
-    elif key.get("handle"):
-        model.put(table, key, {"filter": " ".join(words)})
-    else:
-        model.add(table, key | {"filter": " ".join(words)})
-
-
-def _fold_addressed(name: str, kept: Sequence[str], delete: bool, arguments: Sequence[str], model: DeviceModel) -> None:
-    words = list(arguments)
-    if not words:
-        return
-    device = _after(words, "dev")
-    table = f"{name} dev {device}" if name == "neigh" else name
-    if delete:
-        model.remove(table, lambda old: old["dst"] == words[0])
-    else:
-        record = {keyword: _after(words, keyword) for keyword in kept if _after(words, keyword)}
-        model.put(table, {"dst": words[0]}, record)
-
-
-def _after(words: Sequence[str], keyword: str) -> str:
-    """The word after ``keyword``, or nothing."""
-    for index, word in enumerate(words[:-1]):
-        if word == keyword:
-            return words[index + 1]
-    return ""
-
-
-_FOLDS: dict[str, Callable[[bool, Sequence[str], DeviceModel], None]] = {
-    "class": _fold_class,
-    "qdisc": _fold_qdisc,
-    "filter": _fold_filter,
-    "neigh": lambda delete, words, model: _fold_addressed("neigh", ("lladdr", "nud"), delete, words, model),
-    "route": lambda delete, words, model: _fold_addressed("route", ("via", "dev", "metric", "table"), delete, words, model),
-}

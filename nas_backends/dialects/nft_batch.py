@@ -59,11 +59,6 @@ def _settle(lines: Sequence[Line], errors: dict[int, tuple[int, str]], answer: A
 def _was_absent(line: Line, column: int, message: str) -> bool:
     """The one element to be deleted does not exist (the message points at it, not at its table or set)."""
     statement = line.command.statement
-    if (
-        not isinstance(statement, NftStatement)
-        or statement.verb != "delete"
-        or len(statement.elements) != 1
-        or _MISSING not in message
-    ):
+    if not isinstance(statement, NftStatement) or not statement.deletes_one or _MISSING not in message:
         return False
     return column > statement.skeleton.find("{")

@@ -47,7 +47,7 @@ class LocalExecutor:
         if duration >= timeout and process.returncode < 0:
             return Answer(output.text(), None, duration, f"no end after {timeout:g} s: killed")
         status = process.returncode if process.returncode >= 0 else 128 - process.returncode
-        return Answer(output.text(), status, duration)
+        return Answer(output.text(), status, duration, whole=output.whole)
 
     def close(self) -> None:
         self._open = False

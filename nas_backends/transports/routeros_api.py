@@ -12,16 +12,17 @@ done too; with several items, or an item that the template names, it is a failur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from ebs_core.domain.commands import NOT_SENT, Command, Job, Outcome, Reply
 from ebs_core.domain.errors import Misconfigured, UnquotableValue
 from ebs_core.domain.nas import Endpoint
+from ebs_core.domain.records import Reading, Record, Vitals
 from nas_backends.dialects.routeros_sentence import Sentence, sentence
 from nas_backends.dialects.routeros_statement import RouterosStatement
-from nas_backends.transports import routeros_login
+from nas_backends.transports import routeros_login, routeros_observe_api
 from nas_backends.transports.routeros_find import Lookup, filters, lookups_calls, record
 from nas_backends.transports.routeros_pipeline import Call, Pipeline
 from nas_backends.transports.routeros_wire import Wire
@@ -78,6 +79,14 @@ class RouterosApiSession:
             wave = [work for work in wave if not work.failed and work.stop < len(work.commands)]
         lost = Reply(Outcome.NOT_SENT, self._reason()) if self._pipeline.broken else NOT_SENT
         return [tuple(reply or (NOT_SENT if work.failed else lost) for reply in work.replies) for work in works]
+
+    def observe(self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None = None) -> Reading:
+        """See ``Session.observe``. Raises NasError."""
+        return routeros_observe_api.observe(self._pipeline, self._nas, wanted, near)
+
+    def vitals(self) -> Vitals:
+        """The uptime. Raises NasError."""
+        return routeros_observe_api.observe(self._pipeline, self._nas, {}, None).vitals
 
     @property
     def alive(self) -> bool:

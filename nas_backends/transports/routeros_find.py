@@ -7,7 +7,7 @@ other find is a sentence of its own: equalities as the router's queries, the res
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ebs_core.domain.errors import UnquotableValue
@@ -53,7 +53,7 @@ def lookups_calls(lookups: Sequence[Lookup]) -> Iterator[Call]:
         keys = list(wanted)
         for start in range(0, len(keys), PER_SENTENCE):
             part = keys[start : start + PER_SENTENCE]
-            yield _Bulk(head + _either(name, part), name, {key: wanted[key] for key in part})
+            yield _Bulk(head + either(name, part), name, {key: wanted[key] for key in part})
 
 
 def filters(find: Find, values: Sequence[str]) -> tuple[bytes, bool]:
@@ -68,7 +68,7 @@ def filters(find: Find, values: Sequence[str]) -> tuple[bytes, bool]:
     return b"".join(words), complete
 
 
-def record(words: Sequence[bytes]) -> Record:
+def record(words: Iterable[bytes]) -> Record:
     """A reply's ``=name=value`` words as text."""
     pairs = (decode(word[1:]).partition("=") for word in words if word[:1] == b"=")
     return {name: value for name, _, value in pairs}
@@ -81,7 +81,8 @@ def _textual(lookup: Lookup) -> bytes | None:
     return encode_text(conditions[0].text(lookup.values)) or None
 
 
-def _either(name: str, keys: Sequence[bytes]) -> bytes:
+def either(name: str, keys: Sequence[bytes]) -> bytes:
+    """Query words for items whose property ``name`` is one of ``keys``."""
     prefix = f"?{name}=".encode()
     operators = encode_word(b"?#" + b"|" * (len(keys) - 1)) if len(keys) > 1 else b""
     return b"".join(encode_word(prefix + key) for key in keys) + operators

@@ -67,10 +67,14 @@ def uses_tls(endpoint: Endpoint) -> bool:
     return endpoint.port == TLS_PORT or endpoint.options.get("tls") == "yes"
 
 
+def port_of(endpoint: Endpoint) -> int:
+    return endpoint.port or (TLS_PORT if uses_tls(endpoint) else PLAIN_PORT)
+
+
 def _connect(endpoint: Endpoint) -> socket.socket:
     if not endpoint.address:
         raise Misconfigured("no address is set", nas=endpoint.name, remedy="set the address of the NAS")
-    port = endpoint.port or (TLS_PORT if uses_tls(endpoint) else PLAIN_PORT)
+    port = port_of(endpoint)
     sock = socket.create_connection((endpoint.address, port), timeout=endpoint.connect_timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -151,7 +155,7 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
 
 def translate(error: Exception, endpoint: Endpoint) -> NasError:
     """The NasError for what a socket, TLS or librouteros raised while connecting to ``endpoint``."""
-    where = f"{endpoint.address}:{endpoint.port or (TLS_PORT if uses_tls(endpoint) else PLAIN_PORT)}"
+    where = f"{endpoint.address}:{port_of(endpoint)}"
     nas = endpoint.name
     if isinstance(error, (TrapError, MultiTrapError, FatalError)):
         traps = error.traps if isinstance(error, MultiTrapError) else (error,)

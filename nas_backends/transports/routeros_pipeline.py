@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nas_backends.dialects.routeros_sentence import encode_word
+from nas_backends.transports.routeros_rows import Print, Rows
 from nas_backends.transports.routeros_wire import BrokenWire, Sentences, Wire
 
 WINDOW = 500
@@ -73,6 +74,17 @@ class Pipeline:
         except BrokenWire as error:
             self._break(error)
         return self._unanswered()
+
+    def print(self, prints: Sequence[Print]) -> None:
+        """Send all and wait until each has ended; nothing else is in flight. Where the connection breaks, ``broken`` says why."""
+        rows = Rows(prints)
+        try:
+            for each in prints:
+                self._wire.out += each.encode()
+            while not (self.broken or all(each.ended for each in prints)):
+                rows.feed(self._wire.exchange(self._timeout))
+        except BrokenWire as error:
+            self._break(error)
 
     def close(self) -> None:
         self.broken = self.broken or "the session was closed"

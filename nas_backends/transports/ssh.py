@@ -45,7 +45,7 @@ class SshExecutor:
         if status < 0:
             reason = "it ended without an exit status" if self.alive else "the connection was cut"
             return Answer(output.text(), None, duration, reason)
-        return Answer(output.text(), status, duration)
+        return Answer(output.text(), status, duration, whole=output.whole)
 
     def _exec(self, request: Request, output: Output, deadline: float) -> int:
         """The exit status, -1 if none came."""

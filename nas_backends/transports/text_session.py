@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 
 from ebs_core.domain.commands import NOT_SENT, Job, Outcome, Reply
-from ebs_core.domain.errors import UnquotableValue
+from ebs_core.domain.errors import NasError, UnquotableValue
 from ebs_core.domain.nas import Endpoint
-from nas_backends.contract import Batcher, Executor, Line
+from ebs_core.domain.records import Reading, Record, Vitals
+from nas_backends.contract import Batcher, Executor, Line, Observer
 
 SECONDS_PER_LINE = 0.05
 """What each line of a batch adds to the time that a request may take."""
+
+
+_READ_HELP = "check that the login may list the tables that its templates write"
+_READ_LESS = "let its reading commands print only what its templates write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,13 @@ class _Progress:
 class TextSession:
     """See ``ports.Session``. Commands of one dialect from many jobs share a request as far as each job's order allows."""
 
-    def __init__(self, executor: Executor, batchers: Mapping[str, Batcher], endpoint: Endpoint) -> None:
+    def __init__(
+        self, executor: Executor, batchers: Mapping[str, Batcher], endpoint: Endpoint, observers: Sequence[Observer] = ()
+    ) -> None:
         self._executor = executor
         self._batchers = batchers
+        self._observers = observers
+        self._name = endpoint.name
         self._command_timeout = endpoint.command_timeout
         self._errors = [re.compile(pattern, re.MULTILINE) for pattern in endpoint.profile.error_patterns]
 
@@ -74,6 +83,44 @@ class TextSession:
         while self._executor.alive and (heads := [one for one in progress if one.run is not None]):
             self._stage(_next_dialect([one.run for one in heads if one.run is not None]), heads)
         return [tuple(one.replies) for one in progress]
+
+    def observe(self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None = None) -> Reading:
+        """One request per family of tables. Raises NasError."""
+        lines: dict[str, list[str]] = {}
+        by_table: dict[str, Observer] = {}
+        vitals = Vitals()
+        for observer in self._observers:
+            taken = {table: properties for table, properties in wanted.items() if observer.kind(table) is not None}
+            if taken:
+                found, seen = self._read(observer, taken, near)
+                lines |= found
+                vitals = seen if seen != Vitals() else vitals
+                by_table |= dict.fromkeys(taken, observer)
+        secret = frozenset(table for table, observer in by_table.items() if observer.secret(table, wanted[table]))
+        return Reading(lines, lambda table, line: by_table[table].parse(table, line), vitals, secret)
+
+    def vitals(self) -> Vitals:
+        """Of the first family that has any. Raises NasError."""
+        for observer in self._observers:
+            if (seen := self._read(observer, {}, None)[1]) != Vitals():
+                return seen
+        return Vitals()
+
+    def _read(
+        self, observer: Observer, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None
+    ) -> tuple[dict[str, list[str]], Vitals]:
+        request = observer.request(wanted, near)
+        if not request.command:
+            return {}, Vitals()
+        answer = self._executor.run(request, self._command_timeout)
+        if answer.status is None:
+            raise NasError(f"reading it back: {answer.reason or 'no answer'}", nas=self._name, remedy="it is tried again later")
+        if not answer.whole:
+            raise NasError("reading it back: it prints more than can be kept", nas=self._name, remedy=_READ_LESS)
+        try:
+            return observer.lines(wanted, answer.output)
+        except ValueError as error:
+            raise NasError(f"reading it back: {error}", nas=self._name, remedy=_READ_HELP) from error
 
     @property
     def alive(self) -> bool:

@@ -23,6 +23,11 @@ class Output:
             self._dropped += len(self._tail) - _TAIL
             del self._tail[:-_TAIL]
 
+    @property
+    def whole(self) -> bool:
+        """Nothing was dropped."""
+        return not self._dropped
+
     def text(self) -> str:
         """As UTF-8; other bytes as replacement characters."""
         note = f"\n… {self._dropped} bytes left out …\n".encode() if self._dropped else b""

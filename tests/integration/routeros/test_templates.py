@@ -146,7 +146,9 @@ def test_bootstrap_twice(nas: SimulatedNas, do: Do, transport: str) -> None:
         ("accept", "ether2", "ebs_active"),
         ("drop", "ether2", ""),
     ]
-    assert parse(PROFILE, transport, RENDERER.bootstrap(PROFILE, {**values, "options": OPTIONS})) == ()
+    assert [row["comment"] for row in nas.router.items("/ip/firewall/address-list")] == ["ebs-bootstrap"]  # the marker, once
+    without = parse(PROFILE, transport, RENDERER.bootstrap(PROFILE, {**values, "options": OPTIONS}))
+    assert [command.statement.path for command in without] == [("ip", "firewall", "address-list")] * 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", sorted(PROFILE.templates))

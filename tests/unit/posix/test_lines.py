@@ -130,7 +130,7 @@ echo hi"""
         values = values[statement.slots :]
     assert {table: records for table, records in model.tables.items() if records} == {
         "inet e m": [{"key": "1.2.3.4", "value": "1:a", "comment": "t"}],
-        "class dev d": [{"classid": "1:5", "parent": "1:", "kind": "htb", "rate": "60000000"}],
+        "class dev d": [{"classid": "1:5", "parent": "root", "kind": "htb", "rate": "60000000", "ceil": "60000000"}],
         "neigh dev d": [{"dst": "1.2.3.4", "lladdr": "02:00:00:00:00:01", "nud": "permanent"}],
     }
 

@@ -26,10 +26,10 @@ def test_the_life_of_a_record() -> None:
         {"disabled": "yes", "list": "l", "address": "10.0.0.1", "comment": "ebs:1"},
         {"disabled": "no", "list": "l", "address": "10.0.0.2", "comment": "ebs:10"},
     ]
-    fold(model, f'/{LIST}\nenable [find comment="{SLOT}"]; set [find list=l !disabled] timeout=1d', "ebs:1")
-    assert [record["timeout"] for record in model.tables[LIST]] == ["1d", "1d"]
-    fold(model, f'/{LIST}\ndisable [find comment~"^{SLOT}\\$"]\nunset [find comment!="ebs:1"] value-name=timeout', "ebs:1")
-    assert [(record["disabled"], record.get("timeout")) for record in model.tables[LIST]] == [("yes", "1d"), ("no", None)]
+    fold(model, f'/{LIST}\nenable [find comment="{SLOT}"]; set [find list=l !disabled] note=1d', "ebs:1")
+    assert [record["note"] for record in model.tables[LIST]] == ["1d", "1d"]
+    fold(model, f'/{LIST}\ndisable [find comment~"^{SLOT}\\$"]\nunset [find comment!="ebs:1"] value-name=note', "ebs:1")
+    assert [(record["disabled"], record.get("note")) for record in model.tables[LIST]] == [("yes", "1d"), ("no", None)]
     fold(model, f'/{LIST} remove [find comment="{SLOT}"]', "ebs:1")
     assert [record["comment"] for record in model.tables[LIST]] == ["ebs:10"]
     fold(model, f"/{LIST} remove [find]")
@@ -40,6 +40,9 @@ def test_items_by_name() -> None:
     model = fold(DeviceModel(), "/queue simple add name=a; /queue simple add name=b")
     fold(model, f"/queue simple\nset {SLOT} max-limit=1/2\nremove b", "a")
     assert model.tables["queue simple"] == [{"disabled": "no", "name": "a", "max-limit": "1/2"}]
+    model.add("queue simple", {".id": "*1F", "name": "read"})
+    fold(model, "/queue simple remove *1F")
+    assert [record["name"] for record in model.tables["queue simple"]] == ["a"]
 
 
 def test_a_value_is_compared_exactly_and_a_literal_truth_value_by_meaning() -> None:
