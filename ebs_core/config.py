@@ -1,6 +1,7 @@
 """Where the database and the key are. Options win over the environment, that over a config file.
 
 A config file is TOML: ``database = "sqlite:///…"`` and ``key_file = "…"``; relative paths in it start at its folder.
+``resync_seconds`` and ``pulse_seconds`` say how often a NAS is read back, and asked whether it restarted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ebs_core.crypto import SecretBox
 from ebs_core.domain.errors import InputError
 
 CONFIG_NAME = "ebs.toml"
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Config:
     """The key itself, from ``EBS_KEY``, instead of a file."""
     profiles: Path | None = None
     source: Path | None = None
+    resync_seconds: int = 900
+    pulse_seconds: int = 60
 
     def secrets(self) -> SecretBox:
         if self.key:
@@ -43,16 +47,29 @@ def load(
     """Resolve the settings. Raises InputError for a config file that is not valid."""
     source = _find(environ, folder or Path.cwd())
     settings = _read(source) if source else {}
-    url = database or environ.get("EBS_DATABASE_URL") or settings.get("database") or _default_database(environ)
-    key_path = key_file or environ.get("EBS_KEY_FILE") or settings.get("key_file")
-    profiles = environ.get("EBS_PROFILES") or settings.get("profiles")
+    url = database or environ.get("EBS_DATABASE_URL") or _text(settings.get("database")) or _default_database(environ)
+    key_path = key_file or environ.get("EBS_KEY_FILE") or _text(settings.get("key_file"))
+    profiles = environ.get("EBS_PROFILES") or _text(settings.get("profiles"))
     return Config(
         database=url,
         key_file=Path(key_path).expanduser() if key_path else default_key_file(url, environ),
         key=environ.get("EBS_KEY") or None,
         profiles=Path(profiles).expanduser() if profiles else None,
         source=source,
+        resync_seconds=_seconds("resync_seconds", 900, environ, settings),
+        pulse_seconds=_seconds("pulse_seconds", 60, environ, settings),
     )
+
+
+def _seconds(name: str, default: int, environ: Mapping[str, str], settings: Mapping[str, str | int]) -> int:
+    text = environ.get(f"EBS_{name.upper()}") or str(settings.get(name, default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _DAY:
+        raise InputError(f"{name}: {text!r} is not a number of seconds from 1 to {_DAY}", remedy="for instance 900")
+    return int(text)
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _find(environ: Mapping[str, str], folder: Path) -> Path | None:
@@ -62,15 +79,20 @@ def _find(environ: Mapping[str, str], folder: Path) -> Path | None:
     return next((path for place in folders if (path := place / CONFIG_NAME).is_file()), None)
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, str | int]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"config file {path}: {error}") from error
-    unknown = set(found) - {"database", "key_file", "profiles"}
-    if unknown or not all(isinstance(value, str) for value in found.values()):
-        name = min(unknown) if unknown else "a value"
-        raise InputError(f"config file {path}: {name!r} is not expected", remedy="it takes database, key_file, profiles: texts")
+    kinds = {"database": str, "key_file": str, "profiles": str, "resync_seconds": int, "pulse_seconds": int}
+    for name, value in found.items():
+        if type(value) is not kinds.get(name):
+            raise InputError(
+                f"config file {path}: {name!r} is not expected"
+                if name not in kinds
+                else f"config file {path}: {name}: {value!r}",
+                remedy="it takes the texts database, key_file, profiles and the numbers resync_seconds, pulse_seconds",
+            )
     if (database := sqlite_path(found.get("database", ""))) and not database.is_absolute():
         found["database"] = f"sqlite:///{path.parent.absolute() / database}"
     for name in ("key_file", "profiles"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class SecretBox:
             raise InputError("the key file is empty", remedy="restore it from the backup")
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         self._current = _key_id(keys[0])
+        self._fingerprints = hmac.digest(keys[0], b"ebs fingerprints", "sha256")
 
     @classmethod
     def from_lines(cls, lines: str, source: str) -> SecretBox:
@@ -83,6 +85,10 @@ class SecretBox:
             return Secret(self._ciphers[key_id].decrypt(raw[:_NONCE], raw[_NONCE:], None).decode())
         except (KeyError, ValueError, InvalidTag):
             raise SecretDamaged("a stored secret was changed or damaged", remedy="import or set that password again") from None
+
+    def fingerprint(self, text: str) -> str:
+        """The same for the same text and key; tells nothing of the text to who has not the key."""
+        return base64.b64encode(hmac.digest(self._fingerprints, text.encode(errors="surrogatepass"), "sha256")[:18]).decode()
 
     def is_current(self, sealed: str) -> bool:
         return sealed.startswith(f"{_PREFIX}:{self._current}:")

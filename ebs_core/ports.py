@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from ebs_core.domain.actions import Action
-from ebs_core.domain.commands import Command, Job, Reply
+from ebs_core.domain.commands import Command, Job, Reply, always
 from ebs_core.domain.errors import Problem
 from ebs_core.domain.nas import Endpoint, Profile
 from ebs_core.domain.records import DeviceModel, Reading, Record, TableKind, Vitals
@@ -49,17 +49,15 @@ class Renderer(Protocol):
 class Session(Protocol):
     """An open conversation with one NAS. Not thread-safe: one worker uses it."""
 
-    def run(self, jobs: Sequence[Job]) -> list[tuple[Reply, ...]]:
+    def run(self, jobs: Sequence[Job], allowed: Callable[[], bool] = always) -> list[tuple[Reply, ...]]:
         """Run jobs, as one batch as far as the dialects allow; per job one reply per command.
 
         Commands of one job run in order; jobs are independent of each other. Does not raise for what happens on the wire:
         commands without a reply are UNKNOWN (or NOT_SENT where it is certain). After a lost connection the session is dead:
-        everything after is NOT_SENT.
+        everything after is NOT_SENT; likewise once ``allowed`` answers False, which is asked again and again while sending.
         """
 
-    def observe(
-        self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None = None
-    ) -> Reading:
+    def observe(self, wanted: Mapping[str, Collection[str]], near: Mapping[str, Sequence[Record]] | None = None) -> Reading:
         """Read whole tables, each once, all in one go; ``wanted``: the needed properties by table name (as folding names it).
 
         With ``near``, only what concerns these expected records (same key or same tag) has to be read; more may be. Tables that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 from typing import NamedTuple
 
 
@@ -16,6 +16,26 @@ class Presence(IntEnum):
     """Something was sent and no reply came, or only a part of it worked: records may exist."""
 
 
+class Repair(IntFlag):
+    """What a read-back found to be sent again although the NAS had confirmed it."""
+
+    NOTHING = 0
+    RECORDS = 1
+    ACCESS = 2
+    SPEED = 4
+
+
+class Seen(IntEnum):
+    """What the last read-back said of a placement."""
+
+    NOT_YET = 0
+    """Nothing was read since the last command."""
+    RIGHT = 1
+    DIFFERENT = 2
+    UNREADABLE = 3
+    """Nothing of what its templates write can be read back."""
+
+
 class Applied(NamedTuple):
     """What the NAS last confirmed. ``None`` in ``enabled`` and ``speed`` means not known, or not yet set."""
 
@@ -26,6 +46,8 @@ class Applied(NamedTuple):
     """The identity values the records were made with (see ``Desired.key``)."""
     revision: str | None = None
     """The templates' revision they were made with."""
+    repair: Repair = Repair.NOTHING
+    """What of it was not there when it was read back."""
 
 
 class Desired(NamedTuple):
@@ -57,6 +79,9 @@ class Step(NamedTuple):
     reason: str
 
 
+DRIFTED = "the NAS does not have it as it confirmed it"
+
+
 def in_step(desired: Desired, applied: Applied) -> bool:
     """Nothing is due. The same answer as ``not diff(…)``, without building anything: planning asks it for every placement."""
     if not desired.present:
@@ -67,6 +92,7 @@ def in_step(desired: Desired, applied: Applied) -> bool:
         and applied.speed == desired.speed
         and applied.key == desired.key
         and applied.revision == desired.revision
+        and not applied.repair
     )
 
 
@@ -79,8 +105,12 @@ def diff(desired: Desired, applied: Applied) -> tuple[Step, ...]:
     steps, enabled, speed = _records(desired, applied)
     if desired.enabled is not enabled:
         steps.append(Step(Kind.ENABLE, "may have access") if desired.enabled else Step(Kind.DISABLE, "may not have access"))
+    elif applied.repair & Repair.ACCESS:
+        steps.append(Step(Kind.ENABLE if desired.enabled else Kind.DISABLE, DRIFTED))
     if desired.speed != speed:
         steps.append(Step(Kind.SPEED, "speed is not set" if speed is None else "speed changed"))
+    elif applied.repair & Repair.SPEED:
+        steps.append(Step(Kind.SPEED, DRIFTED))
     return tuple(steps)
 
 
@@ -99,6 +129,8 @@ def _records(desired: Desired, applied: Applied) -> tuple[list[Step], bool | Non
         return [Step(Kind.ADD, "outcome of the last try is unknown")], None, None
     if applied.revision != desired.revision or applied.key != desired.key:
         return [Step(Kind.ADD, "templates changed")], None, None
+    if applied.repair & Repair.RECORDS:
+        return [Step(Kind.ADD, DRIFTED)], None, applied.speed
     return [], applied.enabled, applied.speed
 
 
@@ -117,7 +149,7 @@ def intent(kind: Kind, applied: Applied, desired: Desired) -> Applied:
         case Kind.DISABLE:
             return applied._replace(presence=Presence.UNKNOWN, enabled=False)
         case Kind.SPEED:
-            return applied._replace(speed=None)
+            return applied._replace(speed=None, repair=applied.repair & ~Repair.SPEED)
 
 
 def confirmed(kind: Kind, before: Applied, desired: Desired) -> Applied:
@@ -127,11 +159,13 @@ def confirmed(kind: Kind, before: Applied, desired: Desired) -> Applied:
             return Applied()
         case Kind.ADD:
             fresh = before.presence is Presence.ABSENT
-            return Applied(Presence.PRESENT, False if fresh else None, None, desired.key, desired.revision)
+            repaired = before.presence is Presence.PRESENT and (before.key, before.revision) == (desired.key, desired.revision)
+            speed, repair = (before.speed, before.repair & ~Repair.RECORDS) if repaired else (None, Repair.NOTHING)
+            return Applied(Presence.PRESENT, False if fresh else None, speed, desired.key, desired.revision, repair)
         case Kind.ENABLE | Kind.DISABLE:
-            return before._replace(enabled=kind is Kind.ENABLE)
+            return before._replace(enabled=kind is Kind.ENABLE, repair=before.repair & ~Repair.ACCESS)
         case Kind.SPEED:
-            return before._replace(speed=desired.speed)
+            return before._replace(speed=desired.speed, repair=before.repair & ~Repair.SPEED)
 
 
 def cuts_off(steps: Iterable[Step], applied: Applied) -> bool:

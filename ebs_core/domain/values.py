@@ -6,6 +6,7 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -153,3 +154,17 @@ def money(value: str) -> Decimal:
     if exact != amount:
         raise ValueError(f"{value!r} has more than four decimals")
     return exact
+
+
+def moment(value: str) -> datetime:
+    """A moment of ISO 8601 with its offset from UTC (``2026-12-01T00:00:00Z``), in UTC."""
+    try:
+        read = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError(f"{value!r:.40} is not a moment such as 2026-12-01T00:00:00Z") from None
+    if read.tzinfo is None:
+        raise ValueError(f"{value!r:.40} does not say its time zone; add Z (UTC) or an offset such as +03:00")
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r:.40} is not a moment between the years 1 and 9999") from None

@@ -3,37 +3,35 @@
 All deletes of a plan go first, then batch by batch everything else; within a batch the commands of one placement are one job, in
 order (add, enable or disable, speed). For each batch:
 
-1. the intent is committed: what is about to be sent has an unknown outcome from now on;
+1. the intent is committed: what is about to be sent has an unknown outcome from now on, in the action log too;
 2. the commands are sent;
-3. results and action log are committed.
+3. results are committed, and in the action log every command with its outcome instead of the intent.
 
-A kill at any moment therefore leaves either the old state (nothing was sent) or "unknown" (repeat, templates are idempotent).
+A kill at any moment therefore leaves either the old state (nothing was sent) or "unknown" (repeat, templates are idempotent), and
+a log that knows of every command that may have been sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ebs_core.domain.actions import Action
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
-from ebs_core.domain.errors import EbsError, NasError
+from ebs_core.domain.errors import EbsError
 from ebs_core.domain.placement import Applied, Kind, Step, confirmed, in_step, intent
 from ebs_core.domain.text import redact
-from ebs_core.ports import Backends, Session
-from ebs_core.services.nases import NasCatalogue
+from ebs_core.ports import Session
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
 from ebs_core.services.results import ResultWriter, StateRow
-from ebs_core.storage.database import Database
-from ebs_core.storage.leases import held
 
-PARALLEL_NASES = 8
 PASSES = (frozenset({Kind.DELETE}), frozenset(Kind) - {Kind.DELETE})
 """An address that moves from one subscriber to another is free before it is taken."""
 _UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
+INTENT = Reply(Outcome.UNKNOWN, "it was being sent when this was written; no result was recorded")
+"""What the action log says of a command from before it is sent until its result is recorded."""
 Progress = Callable[[str, int, int], None]
 """Called with the NAS's name, the placements done and the placements due; from worker threads."""
 
@@ -56,10 +54,35 @@ class NasResult:
     """Why the NAS could not be worked, or worked to the end."""
     held: bool = False
     cut_off: int = 0
+    busy: bool = False
+    """Another worker has it."""
+    maintenance: str = ""
+    """Why an operator wants nothing sent to it."""
+    problem: str = ""
+    """Why it could not be read back."""
+    looked: bool = False
+    """Everything on it was read back."""
+    placements: int = 0
+    right: int = 0
+    """Placements that were found right when everything was read back."""
+    verified: int = 0
+    """Placements that were found right after something was sent to them."""
+    drifted: dict[str, list[str]] = field(default_factory=dict)
+    """Differences by placement label."""
+    repairs: dict[str, list[str]] = field(default_factory=dict)
+    """The actions that mend them, by placement label; only of a dry run."""
+    orphans: list[str] = field(default_factory=list)
+    removed: int = 0
+    """Orphans that were removed."""
+    orphans_held: int = 0
+    """Too many to be removed without an operator."""
+    strangers: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Records of its set-up that were not there: it had lost its state."""
 
     @property
     def ok(self) -> bool:
-        return not (self.failed or self.failure or self.held)
+        return not (self.failed or self.failure or self.held or self.maintenance)
 
 
 @dataclass(slots=True)
@@ -69,6 +92,8 @@ class _Work:
     item: PlannedPlacement
     state: Applied
     failure: str = ""
+    own: bool = False
+    """The failure is this placement's, not the connection's: the next try waits."""
     prepared: list[tuple[Step, tuple[Command, ...]]] = field(default_factory=list)
     """The steps of the present batch with their commands."""
 
@@ -85,103 +110,54 @@ class _Work:
 
 
 class Applier:
-    """Runs plans against NASes. Thread-safe."""
+    """Runs one plan over one session: all deletes, then batch by batch everything else. The caller holds the NAS's lease.
+
+    ``interrupted`` is asked before each batch; when it answers True the rest of the plan is left for another one.
+    """
 
     def __init__(
         self,
-        database: Database,
         planner: Planner,
-        catalogue: NasCatalogue,
-        backends: Backends,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self._database = database
-        self._planner = planner
-        self._catalogue = catalogue
-        self._backends = backends
-        self._clock = clock
-
-    def apply(self, names: Sequence[str], progress: Progress | None = None) -> list[NasResult]:
-        """Bring the named NASes to the desired state, several at a time. Failures of a NAS are in its result, not raised."""
-        with ThreadPoolExecutor(PARALLEL_NASES, thread_name_prefix="apply") as pool:
-            return list(pool.map(lambda name: self.apply_nas(name, progress), names))
-
-    def apply_nas(self, name: str, progress: Progress | None = None) -> NasResult:
-        """One NAS, under its lease."""
-        result = NasResult(name)
-        try:
-            context = self._planner.context(name)
-            with held(self._database, context.id, name) as lease:
-                writer = ResultWriter(self._database, lease, context.id)
-                self._run(self._planner.plan(name), writer, result, progress)
-        except EbsError as error:
-            result.failure = str(error)
-        return result
-
-    def _run(self, plan: NasPlan, writer: ResultWriter, result: NasResult, progress: Progress | None) -> None:
-        result.due, result.cut_off = len(plan.items), plan.cut_off
-        writer.settle(plan.settled, plan.forgotten)
-        writer.record([_renewed(item) for item in plan.renewed])
-        nas = plan.context.facts.nas
-        if not plan.items:
-            if nas.failure or nas.released:
-                writer.nothing_due()
-            return
-        if plan.held:
-            result.held = True
-            return
-        try:
-            session = self._backends.open(self._catalogue.endpoint(plan.context))
-        except NasError as error:
-            writer.nas_worked(self._clock(), str(error), nas.failing_since)
-            raise
-        try:
-            if nas.released:
-                writer.use_release()
-            _Run(self, plan, session, writer, result, progress).run()
-        finally:
-            session.close()
-        writer.nas_worked(self._clock(), result.failure or None, nas.failing_since)
-
-    def render(self, plan: NasPlan, item: PlannedPlacement, kind: Kind) -> tuple[Command, ...]:
-        return self._planner.render(plan, item, kind)
-
-    def now(self) -> datetime:
-        return self._clock()
-
-
-class _Run:
-    """One run over one plan: all deletes, then batch by batch the other phases."""
-
-    def __init__(
-        self,
-        applier: Applier,
         plan: NasPlan,
         session: Session,
         writer: ResultWriter,
         result: NasResult,
-        progress: Progress | None,
+        clock: Callable[[], datetime],
+        progress: Progress | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._applier = applier
+        self._planner = planner
         self._plan = plan
         self._session = session
         self._writer = writer
         self._result = result
+        self._clock = clock
         self._progress = progress or (lambda nas, done, due: None)
+        self._interrupted = interrupted
         self._log: list[dict[str, Any]] = []
+        self._intents: list[int] = []
+        """Log entries that the results replace."""
+        self._done = result.done
+        self.left = False
+        """Interrupted: something of the plan was not even tried."""
 
-    def run(self) -> None:
+    def run(self) -> list[PlannedPlacement]:
+        """The placements that are as desired now, and should be there."""
         works = [_Work(item, item.due.applied) for item in self._plan.items]
         for kinds in PASSES:
             self._batches([work for work in works if work.has(kinds)], kinds)
             _keep_off_occupied(works)
-        self._result.failed = {work.item.label: work.failure for work in works if work.failure}
-        self._result.done = sum(work.finished for work in works)
+        self._result.failed.update({work.item.label: work.failure for work in works if work.failure})
+        self._result.done = self._done + sum(work.finished for work in works)
+        return [work.item for work in works if work.finished and work.item.due.desired.present]
 
     def _batches(self, works: Sequence[_Work], kinds: Collection[Kind]) -> None:
         size = self._plan.context.profile.batch_size
         for start in range(0, len(works), size):
             if self._result.failure:
+                return
+            if start and self._interrupted():
+                self.left = True
                 return
             batch = [work for work in works[start : start + size] if not work.failure]
             for work in batch:
@@ -197,7 +173,7 @@ class _Run:
         for step in work.item.due.steps:
             if step.kind in kinds:
                 try:
-                    work.prepared.append((step, self._applier.render(self._plan, work.item, step.kind)))
+                    work.prepared.append((step, self._planner.render(self._plan, work.item, step.kind)))
                 except EbsError as error:
                     self._refuse(work, step, str(error))
                     break
@@ -212,13 +188,23 @@ class _Run:
         for work in works:
             for step, _ in work.prepared:
                 work.state = intent(step.kind, work.state, work.item.due.desired)
-        self._record(works)
-        started = self._applier.now()
-        replies = self._session.run([Job(work.item.due.placement_id, work.commands) for work in works])
+        started = self._clock()
+        self._intents = self._writer.intend([_state_row(work) for work in works], list(self._announcements(works, started)))
+        jobs = [Job(work.item.due.placement_id, work.commands) for work in works]
+        replies = self._session.run(jobs, self._writer.may_send)
         for work, state, answers in zip(works, before, replies, strict=True):
             work.state = state
             self._settle(work, answers, started)
         self._note_dead_session(replies)
+
+    def _announcements(self, works: Sequence[_Work], at: datetime) -> Iterator[dict[str, Any]]:
+        """One log entry per step."""
+        for work in works:
+            for step, commands in work.prepared:
+                if commands:
+                    action = Action.of(work.item.level, step.kind.value).value
+                    text = "\n".join(command.show() for command in commands)
+                    yield {**self._log_entry(work, action, step, None, INTENT, at), "command": text}
 
     def _settle(self, work: _Work, answers: Sequence[Reply], started: datetime) -> None:
         """Walk through the steps with their replies. What went out after a failed step does not count: it is unknown."""
@@ -235,6 +221,7 @@ class _Run:
                 continue
             if good and bad is not None:
                 work.failure = work.failure or _explain(action, *bad)
+                work.own = bad[1].outcome is Outcome.FAILED or (self._session.alive and bad[1].outcome is not Outcome.NOT_SENT)
             good = False
             if sent:
                 work.state = intent(step.kind, work.state, desired)
@@ -251,15 +238,15 @@ class _Run:
 
     def _refuse(self, work: _Work, step: Step, reason: str) -> None:
         """A step that could not even be rendered: nothing of it is sent."""
-        work.failure = reason
+        work.failure, work.own = reason, True
         nothing = Reply(Outcome.NOT_SENT, reason)
         action = Action.of(work.item.level, step.kind.value).value
-        self._log.append(self._log_entry(work, action, step, None, nothing, self._applier.now()))
+        self._log.append(self._log_entry(work, action, step, None, nothing, self._clock()))
 
     def _record(self, works: Sequence[_Work]) -> None:
         """Commit the states of these placements, and the log so far."""
-        self._writer.record([_state_row(work) for work in works], self._log)
-        self._log = []
+        self._writer.record([_state_row(work) for work in works], self._log, self._intents)
+        self._log, self._intents = [], []
 
     def _log_entry(
         self, work: _Work, action: str, step: Step, command: Command | None, reply: Reply, at: datetime
@@ -314,12 +301,16 @@ def _state_row(work: _Work) -> StateRow:
         gone=settled and due.orphan,
         values=dict(work.item.keep) if made or work.item.renewed else None,
         failure=work.failure or None,
+        attempts=due.attempts + work.own,
+        wait=work.own,
+        sent=work.state != due.applied or bool(work.commands),
     )
 
 
-def _renewed(item: PlannedPlacement) -> StateRow:
+def renewed(item: PlannedPlacement) -> StateRow:
+    """The row of a placement to which nothing is to be sent, but whose kept values have to be replaced."""
     due = item.due
-    return StateRow(due.placement_id, due.changed, due.applied, settled=True, values=dict(item.keep))
+    return StateRow(due.placement_id, due.changed, due.applied, settled=True, values=dict(item.keep), sent=False)
 
 
 def _explain(action: Action, command: Command, reply: Reply) -> str:

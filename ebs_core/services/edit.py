@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.errors import InputError, NotFound, SecretDamaged
 from ebs_core.domain.speed import FIGURES, Speed
+from ebs_core.services.canary import check_speed_is_free
 from ebs_core.services.fields import ACCOUNT, NAS, SUBACCOUNT, TARIFF, Field, parse_all
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Subaccount, Tariff
 
@@ -53,8 +54,10 @@ def set_tariff(session: Session, account: Account, tariff_id: int | None, now: d
 
 
 def set_speed(tariff: Tariff, speed: Speed) -> list[str]:
-    """Write the eleven figures; ``["speed"]`` if any of them changed."""
+    """Write the eleven figures; ``["speed"]`` if any of them changed. Raises InputError while a rollout of them is under way."""
     changed = [name for name in FIGURES if getattr(tariff, name) != getattr(speed, name)]
+    if changed:
+        check_speed_is_free(tariff)
     for name in changed:
         setattr(tariff, name, getattr(speed, name))
     return ["speed"] if changed else []
@@ -121,7 +124,8 @@ def parse_assignments(kind: Kind, of: str, assignments: Mapping[str, str]) -> di
 
 def resolve_references(session: Session, parsed: dict[str, Any]) -> None:
     """Names of tariffs and NASes become ids, in place. Raises NotFound."""
-    if parsed.get("tariff"):
-        parsed["tariff"] = find_tariff(session, parsed["tariff"]).id
+    for tariff in ("tariff", "next_tariff"):
+        if parsed.get(tariff):
+            parsed[tariff] = find_tariff(session, parsed[tariff]).id
     if parsed.get("nas"):
         parsed["nas"] = find_nas(session, parsed["nas"]).id

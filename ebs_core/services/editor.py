@@ -32,8 +32,9 @@ from ebs_core.services.edit import (
 )
 from ebs_core.services.placements import follow_accounts, mark_changed
 from ebs_core.services.templates import save_template
+from ebs_core.services.timed import plan_ahead
 from ebs_core.services.trial import Trial
-from ebs_core.storage.database import Database
+from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
 
@@ -60,6 +61,8 @@ class Editor:
                 set_tariff(session, account, tariff, self._clock())
                 changed.append("tariff")
             changed += set_fields(account, fields.ACCOUNT, parsed, self._secrets)
+            self._check_plans(account, parsed)
+            plan_ahead(account)
             self._follow(session, account.id, changed)
         return changed
 
@@ -103,7 +106,8 @@ class Editor:
             query = select(Subaccount).where(Subaccount.account_id == account.id, Subaccount.deleted_at.is_(None))
             for subaccount in session.scalars(query):
                 subaccount.deleted_at = now
-            follow_accounts(session, [account.id], self._renderer.profiles())
+            plan_ahead(account)
+            follow_accounts(session, [account.id], self._renderer.profiles(), urgent=True)
 
     def set_template(self, nas_name: str, action: Action, source: str | None, file: str) -> bool:
         """Put an operator's template into force; its placements are marked. False if it is in force already."""
@@ -116,7 +120,9 @@ class Editor:
 
     def trust(self, nas_name: str, host_key: str) -> None:
         with self._database.write() as session:
-            find_nas(session, nas_name).host_key = host_key
+            nas = find_nas(session, nas_name)
+            nas.host_key = host_key
+            _try_at_once(session, nas)
 
     def refill(self, nas_name: str) -> int:
         """What is recorded as present on the NAS is not certain any more (it lost its state): the next run sends it all again.
@@ -126,17 +132,44 @@ class Editor:
             there = (Placement.nas_id == nas.id) & (Placement.presence == Presence.PRESENT)
             mark_changed(session, there)
             done = session.execute(update(Placement).where(there).values(presence=Presence.UNKNOWN))
+            _try_at_once(session, nas)
             return int(done.rowcount)  # type: ignore[attr-defined]
 
     def release(self, nas_name: str, cut_off: int) -> None:
         """Let the next plan of the NAS cut off up to so many placements."""
         with self._database.write() as session:
-            find_nas(session, nas_name).released = cut_off
+            nas = find_nas(session, nas_name)
+            nas.released = cut_off
+            if (nas.report or {}).get("orphans_held"):
+                nas.resync_at = 0
+            _try_at_once(session, nas)
+
+    def maintenance(self, nas_name: str, reason: str | None) -> None:
+        """Leave the NAS alone, for a reason; None: take it into service again, and read it back at once."""
+        with self._database.write() as session:
+            nas = find_nas(session, nas_name)
+            nas.maintenance = None if reason is None else reason or "no reason given"
+            if reason is None:
+                nas.resync_at = 0
+            _try_at_once(session, nas)
+
+    def _check_plans(self, account: Account, parsed: Mapping[str, object]) -> None:
+        """Raises InputError for a plan that would be over before it begins."""
+        for name in ("promised_until", "next_tariff_at"):
+            moment = parsed.get(name)
+            if isinstance(moment, datetime) and moment <= self._clock():
+                raise InputError(f"account {account.username}: {name}: {moment:%Y-%m-%dT%H:%M:%SZ} is in the past")
 
     def _follow(self, session: Session, account_id: int, changed: list[str]) -> None:
         if changed:
-            follow_accounts(session, [account_id], self._renderer.profiles())
+            follow_accounts(session, [account_id], self._renderer.profiles(), urgent=True)
             self._trial.check(session, account_id)
+
+
+def _try_at_once(session: Session, nas: Nas) -> None:
+    """An operator did something about this NAS: the background job does not wait for its next try."""
+    nas.retry_at = 0
+    wake_after_commit(session, [nas.id], urgent=True)
 
 
 def _check_free(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from ebs_core.domain import speed, values
@@ -81,6 +82,13 @@ def _password(typed: str) -> str:
     return typed
 
 
+def _owed(typed: str) -> Decimal:
+    amount = values.money(typed)
+    if amount < 0:
+        raise ValueError(f"{typed!r} is negative; a promised payment is zero (none) or more")
+    return amount
+
+
 def _flags(*names: str) -> dict[str, Field]:
     return {name: Field(name, values.boolean) for name in names}
 
@@ -115,6 +123,10 @@ ACCOUNT: Final[Mapping[str, Field]] = {
     "status": Field("status", _enum(AccountStatus)),
     "tariff": Field("tariff_id", values.text, optional=True, reference=True),
     "nas": Field("nas_id", values.text, optional=True, reference=True),
+    "promised": Field("promised", _owed),
+    "promised_until": _optional("promised_until", values.moment, None),
+    "next_tariff": Field("next_tariff_id", values.text, optional=True, reference=True),
+    "next_tariff_at": _optional("next_tariff_at", values.moment, None),
     **_flags("disabled_by_limit", "balance_blocked", "allow_ipn_with_null", "allow_ipn_with_minus", "allow_ipn_with_block"),
     "ipn_speed": _optional("ipn_speed", _own_speed),
     "vpn_speed": _optional("vpn_speed", _own_speed),
@@ -154,6 +166,7 @@ NAS: Final[Mapping[str, Field]] = {
     "key_file": _optional("key_file", values.text, None),
     "host_key": _optional("host_key", values.text, None),
     "comment": Field("comment", values.text),
+    "maintenance": _optional("maintenance", values.text, None),
     "secret": Field("secret", _password, optional=True, secret=True),
     **_texts("identify", "speed_vendor_1", "speed_vendor_2", "speed_attr_id1", "speed_attr_id2", "speed_value1", "speed_value2"),
     **_flags("allow_pptp", "allow_pppoe", "allow_ipn"),

@@ -25,8 +25,9 @@ from ebs_core.services.nases import check_settings, profile_named
 from ebs_core.services.placements import follow_accounts, mark_changed
 from ebs_core.services.sitefile import SUBACCOUNT_PREFIX, Row, SiteFile
 from ebs_core.services.templates import save_template
+from ebs_core.services.timed import plan_ahead
 from ebs_core.services.trial import Trial
-from ebs_core.storage.database import Database
+from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Placement, Subaccount, Tariff
 
 _SHOWN = 50
@@ -226,7 +227,9 @@ class _Import:
             raise InputError(f"NAS {nas.name}: address is missing", remedy=f"transport {transport} needs one")
         changed += self._write_templates(nas, parsed.row)
         if changed and not is_new:
+            nas.retry_at = 0
             mark_changed(self._session, Placement.nas_id == nas.id)
+            wake_after_commit(self._session, [nas.id])
         self._done.note("NASes", new=is_new, changed=bool(changed))
 
     def _write_templates(self, nas: Nas, row: Row) -> list[str]:
@@ -273,7 +276,11 @@ class _Import:
         except ValueError as error:
             self._problem(parsed.row.line_of("speed"), f"tariff {parsed.name}: speed: {error}")
             return []
-        return set_speed(tariff, new)
+        try:
+            return set_speed(tariff, new)
+        except InputError as error:
+            self._problem(parsed.row.line_of("speed"), str(error).replace("\n  → ", "; "))
+            return []
 
     # -- accounts and subaccounts
 
@@ -336,7 +343,7 @@ class _Import:
         if account is None:
             account = accounts[parsed.name] = Account(username=parsed.name, created_at=self._now)
             self._session.add(account)
-        plain = {name: value for name, value in parsed.values.items() if name not in ("tariff", "nas")}
+        plain = {name: value for name, value in parsed.values.items() if name not in _WORDS}
         changed = set_fields(account, fields.ACCOUNT, plain, self._secrets)
         if "tariff" in references:
             changed += self._give_tariff(account, references["tariff"])
@@ -344,6 +351,14 @@ class _Import:
             nas = references["nas"]
             self._flush_for(nas)
             changed += set_fields(account, fields.ACCOUNT, {"nas": nas.id if nas else None}, self._secrets)
+        if "next_tariff" in references:
+            tariff = references["next_tariff"]
+            self._flush_for(tariff)
+            changed += set_fields(account, fields.ACCOUNT, {"next_tariff": tariff.id if tariff else None}, self._secrets)
+        try:
+            plan_ahead(account)
+        except InputError as error:
+            self._problem(parsed.row.line, error.message)
         self._touched[parsed.name] = (account, parsed.row)
         self._done.note("accounts", new=is_new, changed=bool(changed))
 
@@ -370,7 +385,7 @@ class _Import:
     def _references(self, parsed: _Parsed, what: str) -> dict[str, Any] | None:
         """The objects that the row names; None when one does not exist (then it is reported)."""
         found: dict[str, Any] = {}
-        known: dict[str, Mapping[str, Any]] = {"tariff": self._tariffs, "nas": self._nases}
+        known: dict[str, Mapping[str, Any]] = {"tariff": self._tariffs, "next_tariff": self._tariffs, "nas": self._nases}
         complete = True
         for name, objects in known.items():
             if name not in parsed.values:
@@ -411,4 +426,5 @@ class _Import:
         self._done.note("subaccounts", new=is_new, changed=bool(changed))
 
 
-_WORDS = {"tariff": "tariff", "nas": "NAS"}
+_WORDS = {"tariff": "tariff", "next_tariff": "tariff", "nas": "NAS"}
+"""Fields that name another object, and what that is."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, object_session, selectinload
 
 from ebs_core.crypto import SecretBox
-from ebs_core.domain.errors import InputError, Misconfigured, NotFound, StorageError
+from ebs_core.domain.errors import EbsError, InputError, Misconfigured, NotFound, StorageError
 from ebs_core.domain.nas import Endpoint, Profile
 from ebs_core.ports import Renderer, Templates
+from ebs_core.services.canary import is_everywhere, live, pilots, template_rollout
 from ebs_core.services.edit import find_nas
 from ebs_core.services.variables import NasFacts
-from ebs_core.storage.tables import Nas
+from ebs_core.storage.tables import Nas, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,20 @@ class NasContext:
     facts: NasFacts
     templates: Templates
     transport: str
+    canary: NasContext | None = None
+    """The same NAS with the templates that are in force for the first few of a rollout only."""
+    pilots: frozenset[int] = frozenset()
+    """Who these are, by placement id."""
+
+    def of(self, placement_id: int) -> NasContext:
+        """With the templates that are in force for this placement."""
+        return self.canary if self.canary is not None and placement_id in self.pilots else self
+
+    def parts(self) -> tuple[NasPart, ...]:
+        """One, except in the first stage of a rollout."""
+        if self.canary is None or not self.pilots:
+            return (NasPart(self),)
+        return NasPart(self, without=self.pilots), NasPart(self.canary, only=self.pilots)
 
     @property
     def id(self) -> int:
@@ -37,6 +53,14 @@ class NasContext:
     @property
     def profile(self) -> Profile:
         return self.facts.profile
+
+
+class NasPart(NamedTuple):
+    """The placements of a NAS for which the same templates are in force: all, or ``only`` some, or all ``without`` some."""
+
+    context: NasContext
+    only: frozenset[int] = frozenset()
+    without: frozenset[int] = frozenset()
 
 
 def overrides(nas: Nas) -> dict[str, str]:
@@ -87,9 +111,24 @@ class NasCatalogue:
         self.renderer = renderer
         self._secrets = secrets
 
-    def context(self, nas: Nas) -> NasContext:
-        profile = profile_named(self.renderer.profiles(), nas.profile, nas.name)
+    def context(self, nas: Nas, rollouts: Sequence[Rollout] | None = None) -> NasContext:
+        """``rollouts``: those under way, where the caller has them already."""
+        if rollouts is None:
+            session = object_session(nas)
+            rollouts = live(session) if session is not None else ()
         own = overrides(nas)
+        rollout = template_rollout(nas, rollouts)
+        if rollout is None:
+            return self._with(nas, own)
+        new = {name: source for name, source in {**own, str(rollout.action): rollout.source}.items() if source is not None}
+        if is_everywhere(rollout, nas.id):
+            return self._with(nas, new)
+        if rollout.nas_id != nas.id:
+            return self._with(nas, own)
+        return replace(self._with(nas, own), canary=self._with(nas, new), pilots=pilots(rollout))
+
+    def _with(self, nas: Nas, own: Mapping[str, str]) -> NasContext:
+        profile = profile_named(self.renderer.profiles(), nas.profile, nas.name)
         facts = NasFacts(
             nas=nas,
             profile=profile,
@@ -101,13 +140,23 @@ class NasCatalogue:
     def load(self, session: Session, name: str) -> NasContext:
         return self.context(find_nas(session, name))
 
-    def load_all(self, session: Session, names: Collection[str] = ()) -> list[NasContext]:
-        """All, or the named ones (all must exist), sorted by name."""
+    def load_all(self, session: Session, names: Collection[str] = (), broken: dict[str, str] | None = None) -> list[NasContext]:
+        """All, or the named ones (all must exist), sorted by name. One whose settings make no sense goes to ``broken`` with the
+        reason, if there is such a dictionary; otherwise the first raises."""
         query = select(Nas).order_by(Nas.name).options(selectinload(Nas.templates))
         rows = session.scalars(query.where(Nas.name.in_(names)) if names else query).all()
         if missing := set(names) - {nas.name for nas in rows}:
             raise NotFound(f"there is no NAS {min(missing)!r}", remedy="'ebs nas list' shows the names")
-        return [self.context(nas) for nas in rows]
+        rollouts = live(session)
+        found = []
+        for nas in rows:
+            try:
+                found.append(self.context(nas, rollouts))
+            except EbsError as error:
+                if broken is None:
+                    raise
+                broken[nas.name] = str(error)
+        return found
 
     def endpoint(self, context: NasContext) -> Endpoint:
         """How to reach it, with its password opened. Raises Misconfigured."""

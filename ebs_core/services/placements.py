@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from ebs_core.domain.errors import InputError
 from ebs_core.domain.nas import Profile
+from ebs_core.storage.database import wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
 
 _CHUNK = 5000
@@ -24,27 +25,40 @@ def chunks(ids: Collection[int]) -> Iterator[Sequence[int]]:
         yield ordered[start : start + _CHUNK]
 
 
-def follow_accounts(session: Session, account_ids: Collection[int], profiles: Mapping[str, Profile]) -> None:
+def follow_accounts(
+    session: Session, account_ids: Collection[int], profiles: Mapping[str, Profile], *, urgent: bool = False
+) -> None:
     """After any edit of these accounts or their subaccounts: missing placements are made, all of theirs are marked changed. One
     that is not wanted any more stays until a run, under the NAS's lease, finds nothing of it there: a run may be sending its
-    commands this very moment. Raises InputError when a NAS is full."""
+    commands this very moment. ``urgent`` as for ``mark_changed``. Raises InputError when a NAS is full."""
     session.flush()
     missing: list[Pair] = []
     for ids in chunks(account_ids):
-        mark_changed(session, Placement.account_id.in_(ids))
+        mark_changed(session, Placement.account_id.in_(ids), urgent=urgent)
         query = select(Placement.account_id, Placement.subaccount_id, Placement.nas_id).where(Placement.account_id.in_(ids))
         placed = {(account, subaccount, nas) for account, subaccount, nas in session.execute(query)}
         missing += sorted(_wanted(session, ids) - placed, key=lambda pair: (pair[2], pair[0], pair[1] or 0))
-    _place(session, missing, profiles)
+    _place(session, missing, profiles, urgent=urgent)
 
 
-def mark_changed(session: Session, which: ColumnElement[bool]) -> None:
-    """The placements that ``which`` selects have to be looked at again."""
+def mark_changed(session: Session, which: ColumnElement[bool], *, urgent: bool = False) -> None:
+    """The placements that ``which`` selects have to be looked at again: at once, even where the last try failed, and their NASes
+    are woken by the commit. ``urgent``: an operator waits for it, it overtakes bulk work."""
+    found = select(Placement.id, Placement.nas_id).where(which)
     if session.get_bind().dialect.name == "postgresql":  # in the order in which everybody locks them
-        session.execute(select(Placement.id).where(which).order_by(Placement.id).with_for_update())
+        found = found.order_by(Placement.id).with_for_update()
+    nas_ids = session.scalars(select(found.subquery().c.nas_id).distinct()).all()
     session.execute(
-        update(Placement).where(which).values(changed=Placement.changed + 1).execution_options(synchronize_session=False)
+        update(Placement)
+        .where(which)
+        .values(
+            changed=Placement.changed + 1,
+            next_try=0,
+            urgent=true() if urgent else Placement.urgent & (Placement.changed != Placement.settled),
+        )
+        .execution_options(synchronize_session=False)
     )
+    wake_after_commit(session, nas_ids, urgent=urgent)
 
 
 def _wanted(session: Session, account_ids: Sequence[int]) -> set[Pair]:
@@ -59,17 +73,18 @@ def _wanted(session: Session, account_ids: Sequence[int]) -> set[Pair]:
     return pairs
 
 
-def _place(session: Session, pairs: Sequence[Pair], profiles: Mapping[str, Profile]) -> None:
+def _place(session: Session, pairs: Sequence[Pair], profiles: Mapping[str, Profile], *, urgent: bool) -> None:
     by_nas: dict[int, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_nas[pair[2]].append(pair)
     for nas_id in sorted(by_nas):
         slots = _free_slots(session, nas_id, profiles)
         rows = [
-            {"nas_id": nas_id, "account_id": account, "subaccount_id": subaccount, "slot": next(slots)}
+            {"nas_id": nas_id, "account_id": account, "subaccount_id": subaccount, "slot": next(slots), "urgent": urgent}
             for account, subaccount, _ in by_nas[nas_id]
         ]
         session.execute(insert(Placement), rows)
+    wake_after_commit(session, by_nas, urgent=urgent)
 
 
 def _free_slots(session: Session, nas_id: int, profiles: Mapping[str, Profile]) -> Iterator[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import func, select
@@ -21,7 +22,7 @@ from ebs_core.domain.text import Rendered
 from ebs_core.ports import Backends
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.placements import chunks
-from ebs_core.services.scan import Due, record_actions, scan, watched
+from ebs_core.services.scan import ALL, Due, Selection, record_actions, scan, watched
 from ebs_core.services.variables import Facts, collect, keep, restore
 from ebs_core.storage.database import Database
 from ebs_core.storage.tables import Account, AccountTariff, Placement, Subaccount, Tariff
@@ -98,29 +99,27 @@ class Planner:
         self._backends = backends
         self._secrets = secrets
 
-    def plan_all(self, names: Sequence[str] = ()) -> list[NasPlan]:
-        """Plans of the named NASes, or of all, by name."""
+    def plan_all(self, names: Sequence[str] = (), broken: dict[str, str] | None = None) -> list[NasPlan]:
+        """Plans of the named NASes, or of all, by name; ``broken`` as in ``NasCatalogue.load_all``."""
         with self._database.read() as session:
-            return [self._plan(session, context) for context in self._catalogue.load_all(session, names)]
+            return [self.plan_in(session, context) for context in self._catalogue.load_all(session, names, broken)]
 
-    def context(self, name: str) -> NasContext:
+    def plan(self, name: str, selection: Selection = ALL) -> NasPlan:
         with self._database.read() as session:
-            return self._catalogue.load(session, name)
+            return self.plan_in(session, self._catalogue.load(session, name), selection)
 
-    def plan(self, name: str) -> NasPlan:
-        with self._database.read() as session:
-            return self._plan(session, self._catalogue.load(session, name))
-
-    def _plan(self, session: Session, context: NasContext) -> NasPlan:
-        found = scan(session, context)
+    def plan_in(self, session: Session, context: NasContext, selection: Selection = ALL) -> NasPlan:
+        """As ``plan``, within the caller's transaction. What an operator did comes first."""
+        found = scan(session, context, selection)
         plan = NasPlan(context, found.total, [], found.settled, found.forgotten)
-        for item in self._details(session, context, found.due):
+        for item in self._details(session, found.due):
             if any(step.kind is Kind.DELETE for step in item.due.steps) and item.due.desired.present:
-                self._spare(plan, item)
+                self._spare(item)
             (plan.items if item.due.steps else plan.renewed).append(item)
+        plan.items.sort(key=lambda item: not item.due.urgent)
         return plan
 
-    def _spare(self, plan: NasPlan, item: PlannedPlacement) -> None:
+    def _spare(self, item: PlannedPlacement) -> None:
         """Records need not be made anew if the changed values leave every command as it was: a new password of a subscriber
         whose templates only mention passwords for other kinds of access must not interrupt him."""
         due = item.due
@@ -128,9 +127,7 @@ class Planner:
             return
         try:
             same = all(
-                self._rendered(plan.context, item, kind, item.values)
-                == self._rendered(plan.context, item, kind, item.applied_values)
-                for kind in Kind
+                self._rendered(item, kind, item.values) == self._rendered(item, kind, item.applied_values) for kind in Kind
             )
         except EbsError:
             return  # it cannot be rendered: the plan will say so
@@ -139,7 +136,13 @@ class Planner:
             item.due = due._replace(applied=applied, steps=diff(due.desired, applied))
             item.renewed = True
 
-    def _details(self, session: Session, context: NasContext, due: Sequence[Due]) -> Iterator[PlannedPlacement]:
+    def _details(self, session: Session, due: Sequence[Due]) -> Iterator[PlannedPlacement]:
+        """Those with the same templates together."""
+        for _, some in groupby(due, key=lambda one: id(one.context)):
+            yield from self._details_on(session, list(some))
+
+    def _details_on(self, session: Session, due: Sequence[Due]) -> Iterator[PlannedPlacement]:
+        context = due[0].context
         by_id = {item.placement_id: item for item in due}
         wanted = _Wanted(context)
         for ids in chunks(by_id):
@@ -182,26 +185,38 @@ class Planner:
             problem=problem,
         )
 
+    def inspect(self, session: Session, context: NasContext, ids: Collection[int]) -> Iterator[PlannedPlacement]:
+        """These placements, whether something is due or not."""
+        for some in chunks(ids):
+            yield from self._details(session, scan(session, context, Selection(ids=tuple(some))).due)
+
     def render(self, plan: NasPlan, item: PlannedPlacement, kind: Kind) -> tuple[Command, ...]:
         """The commands of one step; none for an empty template. Raises EbsError that names the subscriber."""
-        context, action = plan.context, Action.of(item.level, kind.value)
+        return self.commands(plan.context, item, kind, item.applied_values if kind is Kind.DELETE else item.values)
+
+    def commands(
+        self, context: NasContext, item: PlannedPlacement, kind: Kind, values: Mapping[str, object]
+    ) -> tuple[Command, ...]:
+        """As ``render``, with these values."""
+        action = Action.of(item.level, kind.value)
         try:
             if item.problem:
                 raise StorageError(item.problem)
-            rendered = self._rendered(context, item, kind, item.applied_values if kind is Kind.DELETE else item.values)
+            rendered = self._rendered(item, kind, values)
             if rendered is None:
                 return ()
             commands = self._backends.parse(context.profile, context.transport, rendered)
             self._backends.check_values(context.transport, commands)
         except EbsError as error:
-            error.locate(f"NAS {plan.name}, {item.label}, {action}")
+            error.locate(f"NAS {context.name}, {item.label}, {action}")
             raise
         return commands
 
     @staticmethod
-    def _rendered(context: NasContext, item: PlannedPlacement, kind: Kind, values: Mapping[str, object]) -> Rendered | None:
-        action = Action.of(item.level, kind.value)
-        return None if context.templates.is_empty(action) else context.templates.render(action, values)
+    def _rendered(item: PlannedPlacement, kind: Kind, values: Mapping[str, object]) -> Rendered | None:
+        """By the templates that are in force for this placement."""
+        action, templates = Action.of(item.level, kind.value), item.due.context.templates
+        return None if templates.is_empty(action) else templates.render(action, values)
 
 
 class _Wanted:
@@ -233,7 +248,7 @@ def why_off(facts: Facts) -> list[str]:
     assert account is not None  # noqa: S101
     owner = facts.subaccount or account
     standing = Standing(
-        account.balance + account.credit,
+        account.balance + account.credit + account.promised,
         account.disabled_by_limit,
         account.balance_blocked,
         AccountStatus(account.status),

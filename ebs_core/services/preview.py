@@ -13,8 +13,9 @@ from ebs_core.ports import Backends
 from ebs_core.services.edit import find_account, find_subaccount
 from ebs_core.services.nases import NasContext
 from ebs_core.services.planner import current_tariffs
+from ebs_core.services.tariffs import Tariffs
 from ebs_core.services.variables import Facts, collect
-from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff, tariff_speed_columns
+from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff
 
 
 def preview(
@@ -30,7 +31,9 @@ def preview(
     """The commands, with today's values. Raises NotFound, TemplateError, UnquotableValue."""
     sub = find_subaccount(session, subaccount) if subaccount else None
     owner = session.get_one(Account, sub.account_id) if sub else find_account(session, account or "")
-    facts = Facts(context.facts, secrets, _placement(session, context, owner, sub), owner, sub)
+    placement = _placement(session, context, owner, sub)
+    context = context.of(placement.id)
+    facts = Facts(context.facts, secrets, placement, owner, sub)
     facts.tariff = session.get(Tariff, owner.tariff_id) if owner.tariff_id else None
     facts.account_tariff = current_tariffs(session, [owner.id]).get(owner.id)
     facts.speed = _speed(session, facts, action)
@@ -64,4 +67,5 @@ def _speed(session: Session, facts: Facts, action: Action) -> Speed:
         return Speed.decode(own)
     if facts.tariff is None:
         return Speed()
-    return Speed(*session.execute(select(*tariff_speed_columns()).where(Tariff.id == facts.tariff.id)).one())
+    assert facts.placement is not None  # noqa: S101
+    return Speed.decode(Tariffs(session).of(facts.tariff.id, facts.placement.nas_id, facts.placement.id).speed)

@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from ebs_core.domain.actions import Action, Level
-from ebs_core.domain.placement import SEPARATOR, Applied, Desired, Kind, Presence, Step, diff, in_step
+from ebs_core.domain.placement import SEPARATOR, Applied, Desired, Kind, Presence, Repair, Step, diff, in_step
 from ebs_core.domain.rules import AccountStatus, Allowances, Standing, is_added, is_enabled
-from ebs_core.domain.speed import Speed
-from ebs_core.services.nases import NasContext
+from ebs_core.services.nases import NasContext, NasPart
+from ebs_core.services.pauses import LONGEST_PAUSE_MS
+from ebs_core.services.tariffs import NO_TARIFF, Tariffs
 from ebs_core.services.variables import VARIABLES, Facts, column_of, identity
-from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff, tariff_speed_columns
+from ebs_core.storage.tables import Account, Placement, Subaccount, Tariff
 
 
 class Due(NamedTuple):
@@ -30,12 +31,30 @@ class Due(NamedTuple):
     desired: Desired
     applied: Applied
     steps: tuple[Step, ...]
+    context: NasContext
+    """The NAS with the templates that are in force for this placement."""
     orphan: bool = False
+    urgent: bool = False
+    attempts: int = 0
+
+
+class Selection(NamedTuple):
+    """Which placements of a NAS to look at: all, or only some."""
+
+    now: int | None = None
+    """Milliseconds by the database's clock: those that are marked as changed and whose next try is not in the future."""
+    ids: tuple[int, ...] | None = None
+    """Exactly these; they come as due even if there are no steps to take."""
+
+
+ALL = Selection()
+CHANGED = Selection(now=1 << 60)
+"""Those that are marked as changed, whenever their next try is."""
 
 
 class ScanResult(NamedTuple):
-    """``settled``: ``(placement id, changed)`` of those that are right but still marked as changed; ``forgotten``: of those that
-    neither belong on the NAS nor are there."""
+    """``total``: placements of the NAS; ``settled``: ``(placement id, changed)`` of those that are right but still marked as
+    changed; ``forgotten``: of those that neither belong on the NAS nor are there."""
 
     total: int
     due: list[Due]
@@ -88,7 +107,7 @@ def _raw(column: Any, kind: type[BigInteger] | type[Integer] = Integer) -> Colum
     return type_coerce(column, kind())
 
 
-def _query(level: Level, nas_id: int, names: tuple[str, ...]) -> Select[Any]:
+def _query(level: Level, part: NasPart, names: tuple[str, ...], selection: Selection) -> Select[Any]:
     owner: Any = Subaccount if level is Level.SUBACCOUNT else Account
     gone: ColumnElement[bool] = Account.deleted_at.is_not(None)
     if level is Level.SUBACCOUNT:
@@ -103,9 +122,12 @@ def _query(level: Level, nas_id: int, names: tuple[str, ...]) -> Select[Any]:
         Placement.speed,
         Placement.key,
         Placement.revision,
+        Placement.repair,
+        _raw(Placement.urgent),
+        Placement.attempts,
         _raw(gone),
         owner.nas_id,
-        _raw(Account.balance, BigInteger) + _raw(Account.credit, BigInteger),
+        _raw(Account.balance, BigInteger) + _raw(Account.credit, BigInteger) + _raw(Account.promised, BigInteger),
         _raw(Account.disabled_by_limit),
         _raw(Account.balance_blocked),
         Account.status,
@@ -122,47 +144,55 @@ def _query(level: Level, nas_id: int, names: tuple[str, ...]) -> Select[Any]:
         query = query.join(Subaccount, Subaccount.id == Placement.subaccount_id)
     else:
         query = query.where(Placement.subaccount_id.is_(None))
-    return query.where(Placement.nas_id == nas_id)
+    if selection.now is not None:
+        query = query.where(*tryable(selection.now))
+    if selection.ids is not None:
+        query = query.where(Placement.id.in_(selection.ids))
+    if part.only:
+        query = query.where(Placement.id.in_(part.only))
+    if part.without:
+        query = query.where(Placement.id.not_in(part.without))
+    return query.where(Placement.nas_id == part.context.id)
+
+
+def tryable(now: int) -> tuple[ColumnElement[bool], ...]:
+    """Marked as changed, and its next try has come; one further away than any pause means that the clock was set back."""
+    far = now + 2 * LONGEST_PAUSE_MS
+    return Placement.changed != Placement.settled, (Placement.next_try <= now) | (Placement.next_try > far)
 
 
 def _plain(column: Any) -> ColumnElement[Any]:
     return type_coerce(column, BigInteger()) if column.type.python_type is not str else column
 
 
-class _TariffFacts(NamedTuple):
-    active: bool
-    nas_actions: bool
-    speed: str
+_PRESENCE = tuple(Presence)
 
 
-def tariffs(session: Session) -> dict[int, _TariffFacts]:
-    rows = session.execute(select(Tariff.id, Tariff.active, Tariff.nas_actions, *tariff_speed_columns()))
-    return {row[0]: _TariffFacts(row[1], row[2], Speed(*row[3:]).encode()) for row in rows}
-
-
-_NO_TARIFF = _TariffFacts(active=False, nas_actions=False, speed=Speed().encode())
-
-
-def scan(session: Session, context: NasContext) -> ScanResult:
-    """Every placement of the NAS, both levels. Costs a few microseconds each when there is nothing to do."""
+def scan(session: Session, context: NasContext, selection: Selection = ALL) -> ScanResult:
+    """The selected placements of the NAS, both levels. Costs a few microseconds each when there is nothing to do."""
     result = ScanResult(0, [], [], [])
-    by_id = tariffs(session)
+    tariffs = Tariffs(session)
     total = 0
-    for level in (Level.ACCOUNT, Level.SUBACCOUNT):
-        total += _scan_level(session, context, level, by_id, result)
+    for part in context.parts():
+        for level in (Level.ACCOUNT, Level.SUBACCOUNT):
+            total += _scan_level(session, part, level, tariffs, selection, result)
+    if selection.now is not None:
+        total = session.scalar(select(func.count()).select_from(Placement).where(Placement.nas_id == context.id)) or 0
     return result._replace(total=total - len(result.forgotten))
 
 
-def _scan_level(
-    session: Session, context: NasContext, level: Level, by_id: Mapping[int, _TariffFacts], result: ScanResult
-) -> int:
+def _scan_level(session: Session, part: NasPart, level: Level, tariffs: Tariffs, selection: Selection, result: ScanResult) -> int:
+    context = part.context
     names = watched(context, level)
     key_format, revision, nas_id = _key_format(context, names), context.templates.revision, context.id
-    rows = session.connection().execute(_query(level, nas_id, names)).all()  # plain tuples, without the ORM's loader
+    by_id, pilots = tariffs.on(nas_id)
+    rows = session.connection().execute(_query(level, part, names, selection)).all()  # plain tuples, without the ORM's loader
     for row in rows:
-        id_, changed, dirty, presence, enabled, speed, key, old_revision, gone, wanted_nas = row[:10]
-        funds, limit, blocked, status, tariff_id, null, minus, block, own_speed = row[10:19]
-        tariff = by_id.get(tariff_id, _NO_TARIFF)
+        id_, changed, dirty, presence, enabled, speed, key, old_revision, repair, urgent, attempts, gone, wanted_nas = row[:13]
+        funds, limit, blocked, status, tariff_id, null, minus, block, own_speed = row[13:22]
+        tariff = by_id.get(tariff_id, NO_TARIFF)
+        if pilots:
+            tariff = pilots.get((id_, tariff_id), tariff)
         orphan = bool(gone) or wanted_nas != nas_id
         present = is_added(has_nas=not orphan, tariff_active=tariff.active, runs_nas_actions=tariff.nas_actions)
         desired = Desired(
@@ -172,12 +202,14 @@ def _scan_level(
                 (funds > 0) - (funds < 0), bool(limit), bool(blocked), status, tariff.active, bool(null), bool(minus), bool(block)
             ),
             own_speed or tariff.speed,
-            key_format % row[19:],
+            key_format % row[22:],
             revision,
         )
-        applied = Applied(Presence(presence), None if enabled is None else bool(enabled), speed, key, old_revision)
-        if not in_step(desired, applied):
-            result.due.append(Due(id_, changed, desired, applied, diff(desired, applied), orphan))
+        applied = Applied(_PRESENCE[presence], None if enabled is None else bool(enabled), speed, key, old_revision, repair)
+        if selection.ids is not None or not in_step(desired, applied):
+            applied = applied._replace(repair=Repair(repair))
+            steps = diff(desired, applied)
+            result.due.append(Due(id_, changed, desired, applied, steps, context, orphan, bool(urgent), attempts))
         elif orphan:
             result.forgotten.append((id_, changed))
         elif dirty:

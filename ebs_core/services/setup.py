@@ -8,18 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import HostKeyChanged, HostKeyUnknown, NasError
 from ebs_core.domain.text import redact
-from ebs_core.ports import Backends
+from ebs_core.ports import Backends, Session
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.variables import VARIABLES, Facts, collect
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
-from ebs_core.storage.tables import ActionLog
+from ebs_core.storage.tables import ActionLog, Nas
 
 BOOTSTRAP = "bootstrap"
 
@@ -85,12 +85,15 @@ class NasSetup:
     def bootstrap_commands(self, name: str) -> tuple[NasContext, tuple[Command, ...]]:
         """The one-time set-up of the NAS, rendered but not sent."""
         context = self.context(name)
+        return context, self.bootstrap_commands_of(context)
+
+    def bootstrap_commands_of(self, context: NasContext) -> tuple[Command, ...]:
         names = [variable for variable in VARIABLES if variable.startswith("nas_") or variable == "options"]
         values = collect(names, Facts(context.facts, self._secrets))
         rendered = self._catalogue.renderer.bootstrap(context.profile, values)
         commands = self._backends.parse(context.profile, context.transport, rendered)
         self._backends.check_values(context.transport, commands)
-        return context, commands
+        return commands
 
     def bootstrap(self, name: str) -> list[tuple[Command, Reply]]:
         """Send the set-up, under the NAS's lease, and record it in the action log. Raises NasError if it cannot be reached."""
@@ -98,20 +101,30 @@ class NasSetup:
         with held(self._database, context.id, name):
             session = self._backends.open(self._catalogue.endpoint(context))
             try:
-                (replies,) = session.run([Job(0, commands)])
+                return self.bootstrap_over(context, session, "an operator asked for it", commands)
             finally:
                 session.close()
-            done = [
-                (command, replace(reply, output=redact(reply.output, command.values)))
-                for command, reply in zip(commands, replies, strict=True)
-            ]
-            log = [self._entry(name, command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
-            if log:
-                with self._database.write() as write:
-                    write.execute(insert(ActionLog), log)
+
+    def bootstrap_over(
+        self, context: NasContext, session: Session, cause: str, commands: tuple[Command, ...] | None = None
+    ) -> list[tuple[Command, Reply]]:
+        """As ``bootstrap``, over an open session; the caller has the lease."""
+        if commands is None:
+            commands = self.bootstrap_commands_of(context)
+        (replies,) = session.run([Job(0, commands)])
+        done = [
+            (command, replace(reply, output=redact(reply.output, command.values)))
+            for command, reply in zip(commands, replies, strict=True)
+        ]
+        sent = [(command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
+        with self._database.write() as write:
+            if sent:
+                write.execute(insert(ActionLog), [self._entry(context.name, cause, command, reply) for command, reply in sent])
+            if all(reply.outcome is Outcome.OK for _, reply in done):
+                write.execute(update(Nas).where(Nas.id == context.id).values(bootstrapped_at=self._clock()))
         return done
 
-    def _entry(self, nas: str, command: Command, reply: Reply) -> dict[str, Any]:
+    def _entry(self, nas: str, cause: str, command: Command, reply: Reply) -> dict[str, Any]:
         return {
             "at": self._clock(),
             "nas": nas,
@@ -119,7 +132,7 @@ class NasSetup:
             "subaccount": "",
             "placement_id": None,
             "action": BOOTSTRAP,
-            "cause": "an operator asked for it",
+            "cause": cause,
             "command": command.show(),
             "outcome": reply.outcome.value,
             "status": reply.status,

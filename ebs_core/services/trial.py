@@ -16,7 +16,8 @@ from ebs_core.ports import Backends
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.placements import chunks
 from ebs_core.services.planner import current_tariffs
-from ebs_core.services.scan import record_actions, tariffs
+from ebs_core.services.scan import record_actions
+from ebs_core.services.tariffs import Tariffs
 from ebs_core.services.variables import Facts, collect
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
@@ -38,7 +39,7 @@ class Trial:
     def refusals(self, session: Session, account_ids: Collection[int]) -> Iterator[Refusal]:
         """The first refusal of each placement of these accounts that runs NAS actions, as the transaction sees them now."""
         contexts: dict[int, NasContext] = {}
-        by_id = tariffs(session)
+        tariffs = Tariffs(session)
         for ids in chunks(account_ids):
             query = (
                 select(Placement, Account, Subaccount, Tariff)
@@ -53,10 +54,12 @@ class Trial:
                 owner = subaccount or account
                 if owner.nas_id != placement.nas_id:
                     continue
-                speed = Speed.decode(owner.ipn_speed or by_id[tariff.id].speed)
+                figures = tariffs.of(tariff.id, placement.nas_id, placement.id).speed
+                speed = Speed.decode(owner.ipn_speed or figures)
                 context = contexts.get(placement.nas_id)
                 if context is None:  # only the NASes concerned: a broken one elsewhere stops no edit
                     context = contexts[placement.nas_id] = self._catalogue.context(session.get_one(Nas, placement.nas_id))
+                context = context.of(placement.id)
                 facts = Facts(
                     context.facts, self._secrets, placement, account, subaccount, tariff, history.get(account.id), speed
                 )

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ebs_core.domain.placement import Presence
+from ebs_core.domain.placement import Presence, Seen
 from ebs_core.domain.rules import AccessType, AccountStatus
 from ebs_core.domain.speed import FIGURES, Speed
 from ebs_core.services.edit import find_account
 from ebs_core.services.nases import NasContext
 from ebs_core.services.planner import NasPlan, why_off
+from ebs_core.services.status import Status, counts, difference, standings
 from ebs_core.services.variables import Facts
 from ebs_core.storage.tables import Account, AccountTariff, ActionLog, Nas, Placement, Subaccount, Tariff
 
@@ -45,7 +46,7 @@ def nas_names(session: Session) -> list[str]:
 
 def nas_view(context: NasContext) -> View:
     nas = context.facts.nas
-    view = _columns(nas, ("lease_owner", "lease_token", "lease_until"))
+    view = _columns(nas, ("lease_owner", "lease_token", "lease_until", "report", "attempts", "resync_at", "pulse_at", "retry_at"))
     return {**view, "transport": context.transport, "options": dict(context.facts.options)}
 
 
@@ -85,8 +86,10 @@ def account_card(session: Session, contexts: Mapping[int, NasContext], username:
     """Everything about one account, with its subaccounts, placements and the reasons why access is off."""
     account = find_account(session, username)
     tariff = session.get(Tariff, account.tariff_id) if account.tariff_id else None
-    card = _columns(account, ("tariff_id", "nas_id", "password_revision", "deleted_at"))
+    card = _columns(account, ("tariff_id", "next_tariff_id", "nas_id", "password_revision", "deleted_at", "revisit_at"))
+    following = session.get(Tariff, account.next_tariff_id) if account.next_tariff_id else None
     card |= {"status": AccountStatus(account.status).word, "tariff": tariff.name if tariff else None}
+    card["next_tariff"] = following.name if following else None
     card["nas"] = contexts[account.nas_id].name if account.nas_id else None
     history = select(AccountTariff.since, Tariff.name).outerjoin(Tariff).where(AccountTariff.account_id == account.id)
     card["tariff_history"] = [
@@ -139,14 +142,53 @@ def log(session: Session, account: str | None = None, nas: str | None = None, li
     return [_columns(row) for row in reversed(rows)]
 
 
+def drift(session: Session, context: NasContext) -> View:
+    """What the last read-back of the NAS found (``found``, of which ``open`` are not right yet), and which placements are known
+    to differ now (``drifted``)."""
+    nas, report = context.facts.nas, context.facts.nas.report or {}
+    found = report.get("found", {})
+    right = Placement.seen.in_((Seen.RIGHT, Seen.UNREADABLE)) & (Placement.changed == Placement.settled)
+    query = (
+        select(Account.username, Subaccount.username, Placement.seen, Placement.differences)
+        .join(Account, Account.id == Placement.account_id)
+        .outerjoin(Subaccount, Subaccount.id == Placement.subaccount_id)
+        .where(Placement.nas_id == nas.id, ~right)
+        .order_by(Account.username, Subaccount.username)
+    )
+    rows = [
+        (f"{account} / {subaccount}" if subaccount else account, seen, differences)
+        for account, subaccount, seen, differences in session.execute(query)
+    ]
+    return {
+        "nas": nas.name,
+        "observed_at": _plain(nas.observed_at),
+        "right": report.get("right", 0),
+        "found": found,
+        "found_count": report.get("found_count", 0),
+        "open": [label for label, _, _ in rows if label in found],
+        "drifted": {
+            label: [str(difference(one)) for one in differences or ()]
+            for label, seen, differences in rows
+            if seen == Seen.DIFFERENT
+        },
+        "orphans": report.get("orphans", []),
+        "orphan_count": report.get("orphan_count", 0),
+        "orphans_held": report.get("orphans_held", False),
+        "strangers": report.get("strangers", []),
+        "stranger_count": report.get("stranger_count", 0),
+        "lost_state": report.get("lost", []),
+        "problem": report.get("problem"),
+    }
+
+
 def status(session: Session, plans: Sequence[NasPlan]) -> list[View]:
     """Per NAS: how many placements are in sync, pending, failing; whether the next plan is held."""
     query = select(Placement.nas_id, func.count()).where(Placement.failure.is_not(None)).group_by(Placement.nas_id)
     failing = dict(session.execute(query).all())
-    return [_nas_status(plan, plan.context.facts.nas, failing.get(plan.context.id, 0)) for plan in plans]
+    return [_nas_status(plan, plan.context.facts.nas, failing.get(plan.context.id, 0), counts(session, plan)) for plan in plans]
 
 
-def _nas_status(plan: NasPlan, nas: Nas, failing: int) -> View:
+def _nas_status(plan: NasPlan, nas: Nas, failing: int, by_status: dict[str, int]) -> View:
     return {
         "nas": plan.name,
         "placements": plan.placements,
@@ -155,7 +197,16 @@ def _nas_status(plan: NasPlan, nas: Nas, failing: int) -> View:
         "failing": failing,
         "held": plan.held,
         "would_cut_off": plan.cut_off,
+        "statuses": by_status,
+        "drifted": by_status[Status.DRIFTED],
+        "maintenance": nas.maintenance,
         "failure": nas.failure,
         "failing_since": _plain(nas.failing_since),
         "worked_at": _plain(nas.worked_at),
+        "observed_at": _plain(nas.observed_at),
     }
+
+
+def placements(session: Session, plan: NasPlan) -> list[View]:
+    """Every placement of the NAS with its status."""
+    return [{name: _plain(value) for name, value in one._asdict().items()} for one in standings(session, plan)]

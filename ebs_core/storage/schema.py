@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from ebs_core.domain.errors import StorageError
+from ebs_core.storage import job_queue
 from ebs_core.storage.database import Database
 
 
@@ -21,8 +22,10 @@ def _alembic() -> AlembicConfig:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database to ``revision``; one transaction where the database can."""
+    """Bring the database to ``revision``, and make its job queue; each in one transaction where the database can."""
     _run(database, command.upgrade, revision)
+    with database.write() as session:
+        job_queue.install(session)
 
 
 def downgrade(database: Database, revision: str) -> None:

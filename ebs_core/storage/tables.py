@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
@@ -42,6 +43,7 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
         Decimal: Money,
         datetime: Moment,
         dict[str, Any]: JSON,
+        list[dict[str, Any]]: JSON,
     }
 
 
@@ -86,13 +88,34 @@ class Nas(Base):
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     worked_at: Mapped[datetime | None] = mapped_column(default=None)
     """The end of the last apply that reached it."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Tries in a row that did not reach it."""
+    retry_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The background job leaves it alone until then: it is failing or held. Every ``…_at`` that is a number is in milliseconds
+    since 1970 by the database's clock."""
+    resync_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """When everything on it is to be read back next; 0: at once."""
+    pulse_at: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """When to look next whether it restarted."""
+    boot: Mapped[str | None] = mapped_column(default=None)
+    """Which run of its system was seen last (see ``ebs_core.domain.records.Vitals``)."""
+    uptime: Mapped[int | None] = mapped_column(default=None)
+    """Seconds, as seen last."""
+    bootstrapped_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When EBS set it up; only then does EBS set it up again by itself after it lost its state."""
+    observed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The last time that everything on it was read back."""
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """What that found beside the placements: orphans, strangers (see ``ebs_core.services.observer``)."""
+    maintenance: Mapped[str | None] = mapped_column(default=None)
+    """Why nothing is to be sent to it for now, by an operator."""
     released: Mapped[int] = mapped_column(default=0)
     """How many placements an operator allowed the next plan to cut off (see the blast radius)."""
     lease_owner: Mapped[str | None] = mapped_column(default=None)
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     """The fencing token: every write of a result checks that it is still its own."""
     lease_until: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Milliseconds since 1970 by the database's clock."""
+    """A number that changes with every renewal (milliseconds since 1970 by the database's clock)."""
 
     templates: Mapped[list[NasTemplate]] = relationship(
         back_populates="nas", default_factory=list, cascade="all, delete-orphan", order_by="NasTemplate.version"
@@ -166,6 +189,12 @@ class Account(Base):
             sqlite_where=text("deleted_at IS NULL"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index(
+            "ix_account_revisit_at",
+            "revisit_at",
+            sqlite_where=text("revisit_at IS NOT NULL"),
+            postgresql_where=text("revisit_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
@@ -191,6 +220,14 @@ class Account(Base):
     """Set for accounts that are placed on a NAS themselves (account-level actions)."""
     disabled_by_limit: Mapped[bool] = mapped_column(default=False)
     balance_blocked: Mapped[bool] = mapped_column(default=False)
+    promised: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    """A promised payment: counts like credit until ``promised_until``."""
+    promised_until: Mapped[datetime | None] = mapped_column(default=None)
+    next_tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), default=None)
+    """The tariff from ``next_tariff_at`` on; None with a moment: none."""
+    next_tariff_at: Mapped[datetime | None] = mapped_column(default=None)
+    revisit_at: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """The next moment at which something of the account changes by itself; None: nothing is planned."""
     allow_ipn_with_null: Mapped[bool] = mapped_column(default=False)
     allow_ipn_with_minus: Mapped[bool] = mapped_column(default=False)
     allow_ipn_with_block: Mapped[bool] = mapped_column(default=False)
@@ -296,6 +333,7 @@ class Placement(Base):
         Index(
             "ix_placement_dirty",
             "nas_id",
+            "next_try",
             sqlite_where=text("changed <> settled"),
             postgresql_where=text("changed <> settled"),
         ),
@@ -316,15 +354,28 @@ class Placement(Base):
     values: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     """What the records were rendered with; passwords sealed."""
     # observed
-    observed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    seen: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    """``ebs_core.domain.placement.Seen``."""
     observed_at: Mapped[datetime | None] = mapped_column(default=None)
+    lines: Mapped[str | None] = mapped_column(default=None)
+    """His records as they were read when they were found right (``ebs_core.services.observer``)."""
+    differences: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """What was found to differ, for people."""
+    repair: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    """What mends it (``ebs_core.domain.placement.Repair``)."""
     # work
     changed: Mapped[int] = mapped_column(BigInteger, default=1)
     """Grows in the transaction of every change that may concern the placement."""
     settled: Mapped[int] = mapped_column(BigInteger, default=0)
     """The value of ``changed`` up to which applied equals desired: dirty is ``changed <> settled``."""
+    urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """An operator's act, which overtakes bulk work."""
     failure: Mapped[str | None] = mapped_column(default=None)
     """What the last try failed with, for people; None when it went well."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Tries in a row that failed."""
+    next_try: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The background job leaves it alone until then."""
 
 
 class ActionLog(Base):
@@ -348,3 +399,42 @@ class ActionLog(Base):
     output: Mapped[str]
     duration: Mapped[float]
     """Seconds."""
+
+
+class Rollout(Base):
+    """A change that is tried on a few placements before it is in force for all: the template of an action on some NASes, or the
+    speed of a tariff. What it says counts for those whom it has admitted, until it is done (see ``ebs_core.services.canary``)."""
+
+    __tablename__ = "rollout"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    nas_id: Mapped[int] = mapped_column(ForeignKey("nas.id", ondelete="CASCADE"))
+    """Where it begins."""
+    stage: Mapped[str]
+    """``ebs_core.services.canary.Stage``."""
+    state: Mapped[str]
+    """``ebs_core.services.canary.State``."""
+    size: Mapped[int]
+    """How many placements the first stage is to admit."""
+    created_at: Mapped[datetime]
+    moved_at: Mapped[datetime]
+    """When stage or state became what they are."""
+    # of a template
+    action: Mapped[str | None] = mapped_column(default=None)
+    source: Mapped[str | None] = mapped_column(default=None)
+    """None: the profile's own again."""
+    nas_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """The NASes whose template it is; None: it is about a tariff."""
+    # of a tariff
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id", ondelete="CASCADE"), default=None)
+    speed: Mapped[str | None] = mapped_column(default=None)
+    """``Speed.encode``."""
+    # how it goes
+    chosen: Mapped[list[int]] = mapped_column(JSON, default_factory=list)
+    """The placements of the first stage."""
+    waiting: Mapped[list[int]] = mapped_column(JSON, default_factory=list)
+    """NASes on which not everybody who is admitted was found right yet, in this stage."""
+    excused: Mapped[dict[str, Any]] = mapped_column(JSON, default_factory=dict)
+    """Who was failing already when he was admitted: by placement id, ``[what, tries]``."""
+    reason: Mapped[str | None] = mapped_column(default=None)
+    """Why it was stopped, for people."""

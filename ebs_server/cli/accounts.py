@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ebs_core.domain.errors import InputError
 from ebs_core.services import views
 from ebs_server.cli.common import (
     DONE,
@@ -17,6 +18,7 @@ from ebs_server.cli.common import (
     say,
     site_options,
 )
+from ebs_server.cli.rollouts import canary_option, tell_begun
 
 
 def _tell(what: str, changed: list[str]) -> None:
@@ -125,9 +127,19 @@ def list_tariffs(state: State, as_json: bool) -> int:
 @tariff.command(name="set")
 @click.argument("name")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE…")
+@canary_option
+@click.option("--nas", "nas_name", metavar="N", help="With --canary: the NAS where it begins.")
 @site_options
 @pass_state
-def set_tariff(state: State, name: str, fields: tuple[str, ...]) -> int:
-    """Change fields of a tariff, for instance: active=no speed='download=100M upload=50M'."""
+def set_tariff(state: State, name: str, fields: tuple[str, ...], canary: int | None, nas_name: str | None) -> int:
+    """Change fields of a tariff, for instance: active=no speed='download=100M upload=50M'. --canary tries a speed."""
+    if canary is not None:
+        figures = assignments(fields)
+        if figures.keys() != {"speed"}:
+            raise InputError("--canary tries a speed, and nothing else", remedy="set the other fields by themselves")
+        tell_begun(f"tariff {name}", state.site.rollouts.tariff(name, figures["speed"], canary, nas_name))
+        return DONE
+    if nas_name is not None:
+        raise InputError("--nas goes with --canary: a tariff is one and the same on all NASes")
     _tell(f"tariff {name}", state.site.editor.set_tariff(name, assignments(fields)))
     return DONE

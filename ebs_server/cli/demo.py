@@ -17,7 +17,10 @@ from nas_simulator import run_forever
 @click.option("--subscribers", default=300, show_default=True, type=click.IntRange(20, 20_000), help="How many to import.")
 @click.option("--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the demo's database and site file here.")
 def demo(subscribers: int, keep: Path | None) -> int:
-    """Import a sample site, apply it to simulated MikroTiks, change balances and speeds, look at the result."""
+    """Import a sample site, apply it to simulated MikroTiks, change it; then break them under the background job, and watch.
+
+    Exit status 1 if at the end anything on them is not as the accounts demand.
+    """
     if keep is not None:
         if keep.exists() and any(keep.iterdir()):
             raise InputError(f"{keep} is not empty", remedy="name a new folder")

@@ -13,7 +13,7 @@ import click
 
 from ebs_core.domain.errors import EbsError, InputError, NasError
 from ebs_core.domain.text import visible
-from ebs_server.cli import accounts, demo, nas, site, templates, work
+from ebs_server.cli import accounts, demo, nas, rollouts, serve, site, templates, truth, work
 from ebs_server.cli.common import BAD_INPUT, DONE, NAS_FAILED, State, print_json, say, site_options
 
 INTERRUPTED = 130
@@ -26,6 +26,8 @@ def ebs() -> None:
     """Keep access servers (NAS) in the state that accounts, tariffs and money demand."""
 
 
+nas.nas.add_command(truth.adopt)
+nas.nas.add_command(truth.maintenance)
 for command in (
     site.init,
     site.import_,
@@ -35,11 +37,16 @@ for command in (
     accounts.account,
     accounts.subaccount,
     accounts.tariff,
+    rollouts.rollout,
     work.plan,
     work.apply,
     work.status,
     work.log,
     work.hold,
+    truth.resync,
+    truth.drift,
+    serve.serve,
+    serve.worker,
     demo.simulator,
     demo.demo,
 ):

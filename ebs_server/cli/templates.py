@@ -17,6 +17,7 @@ from ebs_core.services.preview import preview
 from ebs_core.services.setup import BOOTSTRAP
 from ebs_core.services.templates import check_template
 from ebs_server.cli.common import DONE, State, json_option, pass_state, print_json, print_table, say, site_options
+from ebs_server.cli.rollouts import canary_option, tell_begun
 
 
 class ActionName(click.ParamType[str]):
@@ -123,19 +124,31 @@ def check(state: State, nas_name: str, action: str, file: str) -> int:
 
 
 @template.command(name="set")
-@nas_option
+@click.option("--nas", "nas_names", multiple=True, required=True, metavar="N", help="Name of the NAS; may be repeated.")
 @action_option
 @click.argument("file", required=False)
 @click.option("--default", "back", is_flag=True, help="Back to the profile's own template.")
+@canary_option
 @site_options
 @pass_state
-def set_(state: State, nas_name: str, action: str, file: str | None, back: bool) -> int:
-    """Check a template, and put it into force on one NAS as a new version."""
+def set_(state: State, nas_names: tuple[str, ...], action: str, file: str | None, back: bool, canary: int | None) -> int:
+    """Check a template, and put it into force as a new version: at once, or with --canary on a few first, beginning with the
+    first NAS that is named."""
     if (file is None) is not back:
         raise InputError("give either a FILE or --default", remedy="'-' reads standard input")
-    source = None if file is None else _text(file)
-    saved = state.site.editor.set_template(nas_name, Action(action), source, _name(file or ""))
-    say(f"{nas_name}: {action} " + ("saved; 'ebs plan' shows what it changes" if saved else "is in force already"))
+    source, name = None if file is None else _text(file), _name(file or "")
+    if canary is not None:
+        tell_begun(
+            f"{action} on {', '.join(nas_names)}", state.site.rollouts.template(nas_names, Action(action), source, name, canary)
+        )
+        return DONE
+    if source is not None:
+        with state.site.database.read() as session:
+            for nas_name in nas_names:  # all or none
+                check_template(state.site.renderer, find_nas(session, nas_name), action, source, name)
+    for nas_name in nas_names:
+        saved = state.site.editor.set_template(nas_name, Action(action), source, name)
+        say(f"{nas_name}: {action} " + ("saved; 'ebs plan' shows what it changes" if saved else "is in force already"))
     return DONE
 
 

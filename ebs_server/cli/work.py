@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from shlex import quote
 from typing import Any
@@ -18,8 +18,11 @@ from ebs_core.services import views
 from ebs_core.services.applier import NasResult
 from ebs_core.services.edit import find_nas
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
+from ebs_core.services.status import Status
 from ebs_server.cli.common import DONE, NAS_FAILED, State, json_option, pass_state, print_json, print_table, say, site_options
 
+LISTED = 20
+"""Lines of a kind that people are shown; ``--json`` has all."""
 nas_filter = click.option("--nas", "names", multiple=True, metavar="N", help="Only this NAS; may be repeated.")
 
 
@@ -30,14 +33,21 @@ nas_filter = click.option("--nas", "names", multiple=True, metavar="N", help="On
 @pass_state
 def plan(state: State, names: tuple[str, ...], as_json: bool) -> int:
     """Show what would be sent and why, per NAS and subscriber. Sends nothing."""
-    site = state.site
-    plans = site.planner.plan_all(names)
+    site, broken = state.site, dict[str, str]()
+    plans = site.planner.plan_all(names, broken)
     if as_json:
-        print_json({"nases": [plan_view(site.planner, plan) for plan in plans]})
-        return DONE
+        print_json({"nases": [plan_view(site.planner, plan) for plan in plans], "broken": broken})
+        return NAS_FAILED if broken else DONE
     for nas_plan in plans:
         print_plan(site.planner, nas_plan)
-    return DONE
+    return say_broken(broken)
+
+
+def say_broken(broken: Mapping[str, str]) -> int:
+    """NASes that cannot even be planned, with the reason; the exit status."""
+    for problem in broken.values():
+        say(f"CANNOT BE PLANNED: {problem}", err=True)
+    return NAS_FAILED if broken else DONE
 
 
 def _steps(planner: Planner, nas_plan: NasPlan, item: PlannedPlacement) -> Iterator[dict[str, Any]]:
@@ -107,7 +117,7 @@ def apply(state: State, names: tuple[str, ...], as_json: bool) -> int:
     if unknown := set(names) - set(known):
         raise InputError(f"there is no NAS {min(unknown)!r}", remedy="'ebs nas list' shows the names")
     with progress_bars(show=not as_json) as report:
-        results = site.applier.apply([name for name in known if not names or name in names], report)
+        results = site.reconciler.apply([name for name in known if not names or name in names], report)
     if as_json:
         print_json({"ok": all(result.ok for result in results), "nases": [result_view(result) for result in results]})
     else:
@@ -145,39 +155,79 @@ def result_view(result: NasResult) -> dict[str, Any]:
         "failure": result.failure or None,
         "held": result.held,
         "would_cut_off": result.cut_off,
+        "maintenance": result.maintenance or None,
+        "verified": result.verified,
     }
 
 
 def print_results(results: Sequence[NasResult]) -> None:
     for result in results:
-        say(f"NAS {result.nas}: {result.done} of {result.due} placements done, {result.commands} commands sent")
-        if result.held:
+        name = quote(result.nas)
+        proved = f", {result.verified} read back right" if result.verified else ""
+        say(f"NAS {result.nas}: {result.done} of {result.due} placements done, {result.commands} commands sent{proved}")
+        if result.orphans_held:
+            say(
+                f"  HELD: {result.orphans_held} orphans are too many to be removed at once\n"
+                f"  → look at: ebs drift --nas {name}\n  → then, if it is right: ebs hold release {name}"
+            )
+        if result.held and result.cut_off:
             say(
                 f"  HELD, nothing was sent: it would cut off {result.cut_off} placements\n"
-                f"  → look at: ebs plan --nas {quote(result.nas)}\n  → then, if it is right: ebs hold release {quote(result.nas)}"
+                f"  → look at: ebs plan --nas {name}\n  → then, if it is right: ebs hold release {name}"
             )
-        for label, reason in result.failed.items():
+        if result.maintenance:
+            say(
+                f"  NOTHING WAS SENT: in maintenance ({result.maintenance})\n"
+                f"  → when that is over: ebs nas maintenance {name} off"
+            )
+        for label, reason in list(result.failed.items())[:LISTED]:
             say(f"  FAILED {label}: {reason}")
+        if len(result.failed) > LISTED:
+            say(f"  … and {len(result.failed) - LISTED} more: ebs status --nas {name} --only failing")
         if result.failure:
             say("  FAILED " + result.failure.replace("\n", "\n  "))
 
 
 @click.command()
+@nas_filter
+@click.option("--placements", is_flag=True, help="Every placement with its status, reason and next try.")
+@click.option("--only", type=click.Choice([one.value for one in Status]), help="Only placements with this status.")
 @json_option
 @site_options
 @pass_state
-def status(state: State, as_json: bool) -> int:
-    """Per NAS: placements in sync, pending, failing, held."""
-    site = state.site
-    plans = site.planner.plan_all()
+def status(state: State, names: tuple[str, ...], placements: bool, only: str | None, as_json: bool) -> int:
+    """Per NAS: placements in sync, pending, drifted, failing, held."""
+    site, broken = state.site, dict[str, str]()
+    plans = site.planner.plan_all(names, broken)
     with site.database.read() as session:
-        rows = views.status(session, plans)
+        if placements or only:
+            listed = {
+                plan.name: [row for row in views.placements(session, plan) if only in (None, row["status"])] for plan in plans
+            }
+            rows = [{"nas": name, **row} for name, found in listed.items() for row in found]
+        else:
+            rows = views.status(session, plans)
     if as_json:
-        print_json({"nases": rows})
+        print_json({"placements" if placements or only else "nases": rows, "broken": broken})
+        return NAS_FAILED if broken else DONE
+    if placements or only:
+        columns = {"nas": "NAS", "account": "ACCOUNT", "subaccount": "SUBACCOUNT", "status": "STATUS", "since": "SINCE"}
+        print_table(rows, {**columns, "next_try": "NEXT TRY", "detail": "WHY"})
     else:
-        columns = {"nas": "NAS", "placements": "PLACEMENTS", "in_sync": "IN SYNC", "pending": "PENDING"}
-        print_table(rows, {**columns, "failing": "FAILING", "held": "HELD", "worked_at": "LAST WORKED", "failure": "FAILURE"})
-    return DONE
+        columns = {"nas": "NAS", "placements": "PLACEMENTS", "in_sync": "IN SYNC", "pending": "PENDING", "drifted": "DRIFTED"}
+        short = [{**row, "worked_at": _short(row["worked_at"]), "observed_at": _short(row["observed_at"])} for row in rows]
+        print_table(short, {**columns, "failing": "FAILING", "held": "HELD", "worked_at": "WORKED", "observed_at": "READ BACK"})
+        for row in rows:
+            if row["maintenance"] is not None:
+                say(f"NAS {row['nas']}: in maintenance: {row['maintenance']}")
+            if row["failure"]:
+                say(f"NAS {row['nas']}: failing since {_short(row['failing_since'])}: {row['failure']}")
+    return say_broken(broken)
+
+
+def _short(moment: str | None) -> str | None:
+    """To the second, in UTC."""
+    return None if moment is None else moment[:19].replace("T", " ")
 
 
 @click.command()
@@ -222,17 +272,30 @@ def hold() -> None:
 @site_options
 @pass_state
 def list_(state: State, as_json: bool) -> int:
-    """NASes whose next plan is held."""
+    """NASes whose next plan, or whose removal of orphans, is held."""
+    broken: dict[str, str] = {}
     rows = [
-        {"nas": plan.name, "would_cut_off": plan.cut_off, "placements": plan.placements}
-        for plan in state.site.planner.plan_all()
-        if plan.held
+        {
+            "nas": plan.name,
+            "would_cut_off": plan.cut_off * plan.held,
+            "orphans": _held_orphans(plan),
+            "placements": plan.placements,
+        }
+        for plan in state.site.planner.plan_all(broken=broken)
+        if plan.held or _held_orphans(plan)
     ]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, {"nas": "NAS", "would_cut_off": "WOULD CUT OFF", "placements": "PLACEMENTS"})
-    return DONE
+        columns = {"nas": "NAS", "would_cut_off": "WOULD CUT OFF", "orphans": "ORPHANS", "placements": "PLACEMENTS"}
+        print_table(rows, columns)
+    return say_broken(broken)
+
+
+def _held_orphans(plan: NasPlan) -> int:
+    """How many orphans wait to be removed."""
+    report = plan.context.facts.nas.report or {}
+    return int(report["orphan_count"]) if report.get("orphans_held") else 0
 
 
 @hold.command()
@@ -240,11 +303,15 @@ def list_(state: State, as_json: bool) -> int:
 @site_options
 @pass_state
 def release(state: State, nas: str) -> int:
-    """Let the plan of a NAS go, as it is now: not more than it would cut off at this moment."""
-    held = state.site.planner.plan(nas)
-    if not held.held:
+    """Let what is held on a NAS go, as it is now: not more than it would cut off or remove at this moment."""
+    plan = state.site.planner.plan(nas)
+    orphans = _held_orphans(plan)
+    if not plan.held and not orphans:
         say(f"NAS {nas}: its plan is not held")
         return DONE
-    state.site.editor.release(nas, held.cut_off)
-    say(f"NAS {nas}: the next apply may cut off up to {held.cut_off} placements")
+    state.site.editor.release(nas, max(plan.cut_off, orphans))
+    if plan.held:
+        say(f"NAS {nas}: the next apply may cut off up to {plan.cut_off} placements")
+    if orphans:
+        say(f"NAS {nas}: the next resync may remove up to {orphans} orphans")
     return DONE

@@ -12,11 +12,11 @@ done too; with several items, or an item that the template names, it is a failur
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ebs_core.domain.commands import NOT_SENT, Command, Job, Outcome, Reply
+from ebs_core.domain.commands import NOT_SENT, Command, Job, Outcome, Reply, always
 from ebs_core.domain.errors import Misconfigured, UnquotableValue
 from ebs_core.domain.nas import Endpoint
 from ebs_core.domain.records import Reading, Record, Vitals
@@ -64,7 +64,7 @@ class RouterosApiSession:
         self._nas = nas
         self._sentences: dict[RouterosStatement, Sentence] = {}
 
-    def run(self, jobs: Sequence[Job]) -> list[tuple[Reply, ...]]:
+    def run(self, jobs: Sequence[Job], allowed: Callable[[], bool] = always) -> list[tuple[Reply, ...]]:
         """See ``Session.run``. Raises Misconfigured for a statement of another dialect, before anything is sent."""
         works = [_Work(job.commands, [None] * len(job.commands)) for job in jobs]
         for work in works:
@@ -72,10 +72,10 @@ class RouterosApiSession:
                 self._prepare(command)
         self._pipeline.check()
         wave = works
-        while wave and not self._pipeline.broken:
+        while wave and allowed() and not self._pipeline.broken:
             for work in wave:
                 work.start, work.stop = work.stop, _wave_end(work)
-            self._send(wave, self._lookups(wave))
+            self._send(wave, self._lookups(wave), allowed)
             wave = [work for work in wave if not work.failed and work.stop < len(work.commands)]
         lost = Reply(Outcome.NOT_SENT, self._reason()) if self._pipeline.broken else NOT_SENT
         return [tuple(reply or (NOT_SENT if work.failed else lost) for reply in work.replies) for work in works]
@@ -115,12 +115,12 @@ class RouterosApiSession:
                     lookups.append(lookup)
         return lookups
 
-    def _send(self, wave: Sequence[_Work], lookups: Sequence[Lookup]) -> None:
-        for call in self._pipeline.run(chain(lookups_calls(lookups), self._calls(wave))):
+    def _send(self, wave: Sequence[_Work], lookups: Sequence[Lookup], allowed: Callable[[], bool]) -> None:
+        for call in self._pipeline.run(chain(lookups_calls(lookups), self._calls(wave, allowed))):
             if isinstance(call, _Sent):
                 call.work.reply(call.index, Reply(Outcome.UNKNOWN, self._reason(), None, call.duration))
 
-    def _calls(self, wave: Sequence[_Work]) -> Iterator[Call | None]:
+    def _calls(self, wave: Sequence[_Work], allowed: Callable[[], bool]) -> Iterator[Call | None]:
         depth = max(work.stop - work.start for work in wave)
         for step in range(depth):
             for work in wave:
@@ -128,6 +128,8 @@ class RouterosApiSession:
                 lookup = work.lookups.get(index)
                 while lookup is not None and not (lookup.resolved or work.failed):
                     yield None
+                if not allowed():
+                    return
                 if index < work.stop and not work.failed:
                     call = self._call(work, index)
                     if call is not None:

@@ -56,8 +56,11 @@ def log_in(endpoint: Endpoint) -> socket.socket:
 
 
 def host_key(endpoint: Endpoint) -> str | None:
-    """``sha256:<hex>`` of the certificate that the NAS shows now, without logging in; None where the connection is plain."""
+    """``sha256:<hex>`` of the certificate that the NAS shows now, without logging in; None where the connection is plain.
+    Raises NasError where nobody answers."""
     if not uses_tls(endpoint):
+        with _translated(endpoint):
+            _connect(endpoint).close()
         return None
     with _translated(endpoint), _connect(endpoint) as sock, _wrap(sock) as secure:
         return _fingerprint(secure, endpoint)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 
-from ebs_core.domain.commands import NOT_SENT, Job, Outcome, Reply
+from ebs_core.domain.commands import NOT_SENT, Job, Outcome, Reply, always
 from ebs_core.domain.errors import NasError, UnquotableValue
 from ebs_core.domain.nas import Endpoint
 from ebs_core.domain.records import Reading, Record, Vitals
@@ -75,12 +75,12 @@ class TextSession:
         self._command_timeout = endpoint.command_timeout
         self._errors = [re.compile(pattern, re.MULTILINE) for pattern in endpoint.profile.error_patterns]
 
-    def run(self, jobs: Sequence[Job]) -> list[tuple[Reply, ...]]:
+    def run(self, jobs: Sequence[Job], allowed: Callable[[], bool] = always) -> list[tuple[Reply, ...]]:
         """Never raises. A job with a value that cannot be quoted fails as a whole, before anything of it is sent."""
         progress = [_Progress(job) for job in jobs]
         for one in progress:
             _check(one)
-        while self._executor.alive and (heads := [one for one in progress if one.run is not None]):
+        while self._executor.alive and allowed() and (heads := [one for one in progress if one.run is not None]):
             self._stage(_next_dialect([one.run for one in heads if one.run is not None]), heads)
         return [tuple(one.replies) for one in progress]
 

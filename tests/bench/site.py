@@ -144,7 +144,7 @@ def write_states(site: Site, states: dict[str, list[StateRow]]) -> float:
     """Record them in batches under each NAS's lease; seconds without taking the leases."""
     took = 0.0
     for name, rows in states.items():
-        nas_id = site.planner.context(name).id
+        nas_id = site.setup.context(name).id
         with held(site.database, nas_id, name) as lease:
             took += _record(ResultWriter(site.database, lease, nas_id), rows)
     return took

@@ -135,6 +135,15 @@ def test_one_reply_per_command_and_the_order_of_each_subject_is_kept(device: Dev
         assert [text for text in kept if text.startswith(f"{n}-")] == [f"{n}-0", f"{n}-1", f"{n}-2"]
 
 
+def test_nothing_is_sent_once_it_is_not_allowed_any_more(device: Device, session: Session) -> None:
+    """Whoever lost the right to work on the NAS ends in the middle; the session lives."""
+    jobs = [device.job(n, (device.keep, str(n))) for n in range(5)]
+    assert [reply.outcome for answers in session.run(jobs, lambda: False) for reply in answers] == [Outcome.NOT_SENT] * 5
+    assert device.kept() == []
+    assert session.alive
+    assert session.run(jobs[:1])[0][0].outcome is Outcome.OK
+
+
 def test_values_arrive_as_exactly_those_characters(device: Device, session: Session) -> None:
     replies = session.run([device.job(n, (device.keep, value)) for n, value in enumerate(HOSTILE)])
     assert [answers[0].outcome for answers in replies] == [Outcome.OK] * len(HOSTILE)

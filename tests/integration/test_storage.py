@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -99,42 +96,6 @@ def _nas(database: Database) -> int:
         session.add(nas := Nas(name="n", profile="mikrotik"))
         session.flush()
         return nas.id
-
-
-def test_one_lease_at_a_time_and_a_fencing_token(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    nas_id = _nas(database)
-    first = leases.take(database, nas_id, "n")
-    with pytest.raises(leases.NasBusy, match=f"process {os.getpid()}"):
-        leases.take(database, nas_id, "n")
-    monkeypatch.setattr(leases, "LEASE_MS", -1)
-    first.renew()  # runs out at once
-    monkeypatch.undo()
-    second = leases.take(database, nas_id, "n")
-    assert second.token == first.token + 1
-    with pytest.raises(leases.LeaseLost), database.write() as session:
-        session.add(Tariff(name="written by the one who lost"))
-        first.guard(session)
-    with database.read() as session:
-        assert session.scalar(select(func.count()).select_from(Tariff)) == 0
-    second.release()
-    leases.take(database, nas_id, "n").release()
-
-
-def test_the_lease_of_a_killed_process_is_taken_at_once(database: Database) -> None:
-    nas_id = _nas(database)
-    script = (
-        "import sys, time; from ebs_core.storage import leases; from ebs_core.storage.database import Database\n"
-        "leases.take(Database(sys.argv[1]), int(sys.argv[2]), 'n'); print('taken', flush=True); time.sleep(60)"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", script, database.url, str(nas_id)], stdout=subprocess.PIPE)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == b"taken\n"
-    with pytest.raises(leases.NasBusy):
-        leases.take(database, nas_id, "n")
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    holder.stdout.close()
-    leases.take(database, nas_id, "n").release()
 
 
 def test_only_one_of_many_takes_the_lease(database: Database) -> None:

@@ -85,7 +85,7 @@ def test_a_nas_that_is_down_fails_alone(any_ebs: Ebs, router: SimulatedNas, tran
     assert (status["nas1"]["in_sync"], status["nas1"]["failure"]) == (1, None)
     assert (status["nas2"]["pending"], status["nas2"]["placements"]) == (1, 1)
     assert "nas2" in status["nas2"]["failure"] and status["nas2"]["failing_since"]
-    assert "FAILURE" in ebs.ok("status").out
+    assert "NAS nas2: failing since " in ebs.ok("status").out
     assert ebs.run("apply", "--json").json["nases"][1]["failure"]
 
 
@@ -210,7 +210,7 @@ def test_too_many_at_once_are_held_until_released(any_ebs: Ebs, router: Simulate
     assert "HELD" in ebs.ok("plan").out
     assert router.router.journal.count == count
     assert ebs.json("status")["nases"][0]["held"] is True
-    assert ebs.json("hold", "list") == [{"nas": "nas1", "would_cut_off": 20, "placements": 40}]
+    assert ebs.json("hold", "list") == [{"nas": "nas1", "would_cut_off": 20, "orphans": 0, "placements": 40}]
     ebs.ok("hold", "release", "nas1")
     ebs.ok("apply")
     assert sum(active(router).values()) == 20
@@ -264,7 +264,7 @@ def test_two_applies_at_once_do_the_work_once(any_ebs: Ebs, router: SimulatedNas
     first = Site(load())  # not by the command line: the threads of a process share its streams
     release = threading.Timer(0.5, go_on.set)  # whether the second waits by then or not, the outcome must be the same
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(first.applier.apply, ["nas1"])
+        running = pool.submit(first.reconciler.apply, ["nas1"])
         assert entered.wait(20)
         release.start()
         second = ebs.run("apply", "--json")

@@ -70,8 +70,11 @@ DOLLAR = {
     "subaccount_delete": '/ip firewall address-list remove [find comment="$acc_comment $subacc_username"]\n'
     '/ppp secret remove [find comment="$tag"]',
 }
-READING = ("print", "find")
-VERBS = {(menu, verb) for menu in (LISTED, SECRETS) for verb in ("add", "remove", "set", *READING)}
+READING = ("print", "find", "get")
+VERBS = {(menu, verb) for menu in (LISTED, SECRETS) for verb in ("add", "remove", "set", *READING)} | {
+    ("/system/resource", "print"),
+    ("/system/resource", "get"),
+}
 
 
 def people() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ebs_core import config
 from tests.integration.cli.conftest import HOME, Ebs, dead_nas, person, site
 
 
@@ -139,11 +140,23 @@ def test_a_lost_key_is_not_silently_replaced(ebs: Ebs) -> None:
 
 
 def test_a_broken_config_file_is_named(bare: Ebs) -> None:
-    for content in ("database = ", "database = 5", 'databse = "x"', "\x00"):
+    for content in ("database = ", "database = 5", 'databse = "x"', "\x00", 'resync_seconds = "60"', "pulse_seconds = true"):
         (bare.folder / "ebs.toml").write_text(content)
         result = bare.run("status")
         assert result.status == 2
         assert "ebs.toml" in result.err
+
+
+def test_how_often_nases_are_read_back_can_be_said(bare: Ebs, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare.folder / "ebs.toml").write_text("resync_seconds = 60\n")
+    monkeypatch.setenv("EBS_CONFIG", str(bare.folder / "ebs.toml"))
+    assert config.load().resync_seconds == 60 and config.load().pulse_seconds == 60
+    monkeypatch.setenv("EBS_PULSE_SECONDS", "5")
+    assert config.load().pulse_seconds == 5
+    for wrong in ("0", "-1", "1h", "99999999"):
+        monkeypatch.setenv("EBS_RESYNC_SECONDS", wrong)
+        result = bare.run("status")
+        assert result.status == 2 and "resync_seconds" in result.err and wrong in result.err
 
 
 def test_key_rotation_keeps_every_password(ebs: Ebs) -> None:

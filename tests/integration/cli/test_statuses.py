@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
+from ebs_core import config
+from ebs_core.storage.tables import Nas
+from ebs_server.bootstrap import Site
 from nas_simulator import SimulatedNas
 from tests.integration.cli.conftest import Ebs, Stock, dead_nas, nas_row, person, site
 
 COMMANDS = [
-    *"init import plan apply status log simulator demo".split(),
-    *(f"nas {verb}" for verb in "list show test trust bootstrap".split()),
+    *"init import plan apply status log resync drift serve worker simulator demo".split(),
+    *(f"nas {verb}" for verb in "list show test trust bootstrap adopt maintenance refill".split()),
     *(f"template {verb}" for verb in "list show check set render".split()),
     *(f"account {verb}" for verb in "list show set delete".split()),
     "subaccount set",
     "tariff list",
     "tariff set",
+    *(f"rollout {verb}" for verb in "list show continue withdraw".split()),
     "hold list",
     "hold release",
     "key rotate",
@@ -118,7 +123,8 @@ def test_every_json_is_one_document(any_ebs: Ebs, router: SimulatedNas) -> None:
     assert ebs.json("nas", "list")[0]["name"] == "nas1"
     assert ebs.json("nas", "show", "nas1")["transport"] == "routeros_api"
     assert ebs.json("nas", "test", "nas1")["ok"] is True
-    assert ebs.json("nas", "bootstrap", "nas1") == {"nas": "nas1", "commands": []}
+    marker = ebs.json("nas", "bootstrap", "nas1")
+    assert (marker["nas"], len(marker["commands"])) == ("nas1", 2)
     assert ebs.json("nas", "bootstrap", "nas1", "--apply")["ok"] is True
     assert len(ebs.json("template", "list")) == 12
     rendered = ebs.json("template", "render", "--nas", "nas1", "--action", "subaccount_enable", "--subaccount", "a-1-1")
@@ -174,3 +180,14 @@ def test_search_finds_name_address_and_mac_in_any_case(any_ebs: Ebs) -> None:
     assert found("'; DROP TABLE account; --") == []
     assert found("Квартира") == ["a-1"]
     assert found("квартира") == ["a-1"], "any case, Cyrillic too"
+
+
+def test_one_broken_nas_does_not_hide_the_others(ebs: Ebs) -> None:
+    ebs.load(site([dead_nas("nas1"), dead_nas("nas2")], person(1, nas="nas1")))
+    with Site(config.load()).database.write() as session:
+        session.execute(update(Nas).where(Nas.name == "nas2").values(profile="gone"))
+    for words in (("plan",), ("status",), ("hold", "list")):
+        result = ebs.run(*words)
+        assert result.status == 1 and "nas2" in result.err and "gone" in result.err, words
+    assert [one["nas"] for one in ebs.run("status", "--json").json["nases"]] == ["nas1"]
+    assert ebs.run("plan", "--json").json["broken"].keys() == {"nas2"}

@@ -67,7 +67,7 @@ def router() -> Iterator[SimulatedNas]:
 
 def active(nas: SimulatedNas) -> dict[str, bool]:
     """Address to "has access", from the router's own list."""
-    return {item["address"]: item["disabled"] != "true" for item in nas.router.items(LISTED)}
+    return {item["address"]: item["disabled"] != "true" for item in nas.router.items(LISTED) if item["list"] != "ebs_marker"}
 
 
 def facts_of(site: Site) -> Facts:

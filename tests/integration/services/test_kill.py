@@ -52,7 +52,7 @@ def test_killed_again_and_again(any_site: Site, router: SimulatedNas, tmp_path: 
             site.editor.set_account(f"a-{number}", {"balance": chance.choice(["-1", "1"])})
         site.editor.release("nas1", SUBSCRIBERS)
     site.editor.release("nas1", SUBSCRIBERS)
-    (result,) = site.applier.apply(["nas1"])
+    (result,) = site.reconciler.apply(["nas1"])
     assert result.ok
     assert sum(len(plan.items) for plan in site.planner.plan_all()) == 0
     with site.database.read() as session:

@@ -13,6 +13,7 @@ from ebs_core.domain.placement import (
     Desired,
     Kind,
     Presence,
+    Repair,
     changed_values,
     confirmed,
     cuts_off,
@@ -36,6 +37,7 @@ applieds = st.one_of(
         st.one_of(st.none(), speeds),
         keys,
         revisions,
+        st.sampled_from([Repair(bits) for bits in range(8)]),
     ),
 )
 
