@@ -38,6 +38,12 @@ from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
 
+_ALWAYS_FIT = frozenset(
+    "balance credit bonus_balance promised promised_until status disabled_by_limit balance_blocked next_tariff_at".split()
+)
+"""Amounts, moments and states: whatever they are, every NAS can be given them, so that needs no trial."""
+
+
 class Editor:
     """Every method raises InputError (and changes nothing) for bad input, and returns the names of the changed fields."""
 
@@ -163,7 +169,8 @@ class Editor:
     def _follow(self, session: Session, account_id: int, changed: list[str]) -> None:
         if changed:
             follow_accounts(session, [account_id], self._renderer.profiles(), urgent=True)
-            self._trial.check(session, account_id)
+            if not _ALWAYS_FIT.issuperset(changed):
+                self._trial.check(session, account_id)
 
 
 def _try_at_once(session: Session, nas: Nas) -> None:

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import linux, planning, rendering, routeros
+from tests.bench import (
+    fleet,
+    latency,
+    linux,
+    linux_observe,
+    million,
+    planning,
+    rendering,
+    resync,
+    resync_routeros,
+    routeros,
+    routeros_observe,
+)
 
-GROUPS = {"rendering": rendering.run, "planning": planning.run, "routeros": routeros.run, "linux": linux.run}
+GROUPS = {
+    "rendering": rendering.run,
+    "planning": planning.run,
+    "routeros": routeros.run,
+    "routeros_observe": routeros_observe.run,
+    "linux": linux.run,
+    "linux_observe": linux_observe.run,
+    "resync": resync.run,
+    "resync_routeros": resync_routeros.run,
+    "latency": latency.run,
+    "fleet": fleet.run,
+    "million": million.run,
+}
 
 
 def main() -> None:

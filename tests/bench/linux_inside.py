@@ -90,7 +90,7 @@ def _forget(site: Site) -> None:
 
 
 def _apply(site: Site) -> None:
-    (result,) = site.applier.apply(["bench"])
+    (result,) = site.reconciler.apply(["bench"])
     assert result.ok and result.done == SUBSCRIBERS, result
 
 

@@ -21,7 +21,7 @@ from tests.fixtures import namespaces
 from tests.fixtures.namespaces import link, namespace, within
 from tests.fixtures.sshd import SSHD, running_sshd
 
-pytestmark = pytest.mark.xdist_group("network")
+pytestmark = pytest.mark.xdist_group("heavy")
 
 EBS = "from ebs_server.cli.main import main; main()"
 UPSTREAM, GATEWAY = "192.0.2.2", "10.77.0.1"

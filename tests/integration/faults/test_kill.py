@@ -9,9 +9,13 @@ import threading
 import time
 from contextlib import ExitStack
 
+import pytest
+
 from ebs_core.storage.job_queue import uses_queue
 from tests.integration.engine.conftest import wait_for
 from tests.integration.faults.town import Town, edit, end, start
+
+pytestmark = pytest.mark.xdist_group("heavy")
 
 KILLS = 28
 """On each kind of database."""

@@ -17,6 +17,8 @@ from tests.integration.engine.conftest import wait_for
 from tests.integration.faults.conftest import Founder
 from tests.integration.faults.town import Town, working
 
+pytestmark = pytest.mark.xdist_group("heavy")
+
 PEOPLE = 5000
 ODD = 2500
 TEMPLATE = """\

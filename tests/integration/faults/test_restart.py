@@ -18,7 +18,7 @@ from tests.integration.faults.town import edit
 SEED = 15
 
 
-@pytest.mark.xdist_group("own_postgres")
+@pytest.mark.xdist_group("heavy")
 def test_workers_survive_restarts_in_mid_batch(own_cluster: Cluster, found: Founder, tmp_path: Path) -> None:
     site = make_site(postgres.new_database(own_cluster.url, "site"), tmp_path)
     town = found(site)

@@ -21,6 +21,8 @@ from tests.integration.engine.conftest import wait_for
 from tests.integration.faults.conftest import Founder
 from tests.integration.faults.town import WRITES, working
 
+pytestmark = pytest.mark.xdist_group("heavy")
+
 PEOPLE = 20
 NEW = range(101, 141)
 SHORT = "from ebs_core.storage import leases; leases.LEASE_SECONDS, leases.RENEW_SECONDS = 2.0, 0.5; "

@@ -113,7 +113,7 @@ def test_a_folder_that_is_read_only(site: Site, found: Founder, tmp_path: Path) 
     assert town.writes("nas1") == []
 
 
-@pytest.mark.xdist_group("own_postgres")
+@pytest.mark.xdist_group("heavy")
 def test_a_server_that_takes_no_writes(own_cluster: Cluster, found: Founder, tmp_path: Path) -> None:
     url = postgres.new_database(own_cluster.url, "readonly")
     writing = make_site(f"{url}?options=-c%20default_transaction_read_only%3Doff", tmp_path)
