@@ -80,9 +80,10 @@ class DeviceBackends:
         """Apply commands to a model of the device, in order."""
         patterns = pattern_fold(profile.reads) if profile.reads else None
         for command in commands:
+            opaque = model.opaque
             command.statement.fold(command.values, model)
-            if patterns is not None:
-                patterns.fold(command, model)
+            if patterns is not None and patterns.fold(command, model):
+                model.opaque = opaque
 
     def table(self, profile: Profile, name: str) -> TableKind | None:
         """None where the table cannot be read from a NAS of this kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -94,11 +94,18 @@ def compare(
     kind_of: Callable[[str], TableKind | None],
     read: Iterable[str],
     tags: Tags,
-    vague: Mapping[int, Collection[str]] = MappingProxyType({}),
+    vague: Mapping[int, Container[str]] = MappingProxyType({}),
+    living: Container[int] | None = None,
+    shared: Callable[[str, Record], Found | None] = lambda table, record: None,
 ) -> tuple[dict[int, Matched], list[Found]]:
-    """What was found of each subject of ``expected``, and the records that are nobody's of them. ``read``: the tables that were
-    read; a record expected in another one cannot be judged. ``vague``: tables where a subject may have more than is expected."""
-    shelf = _Shelf(found, kind_of, tags)
+    """What was found of each subject of ``expected``, and the records that are nobody's of them.
+
+    ``read``: the tables that were read; a record expected in another one cannot be judged. ``vague``: tables where a subject may
+    have more than is expected. ``living``: owners of tags that are somebody (None: all are); what others' tags mark stands in
+    nobody's place. ``shared``: finds an untagged record that somebody else has already, which may be everybody's (a pool or
+    queue type of a tariff).
+    """
+    shelf = _Shelf(found, kind_of, tags, living)
     readable = set(read)
     matched: dict[int, Matched] = {}
     for subject, records in expected.items():
@@ -106,7 +113,7 @@ def compare(
         for table, record in records:
             if table in readable:
                 mine.readable = True
-                _match(table, record, tags.tag(subject), shelf, mine)
+                _match(table, record, tags.tag(subject), shelf, shared, mine)
     left = []
     for one, owner in shelf.rest():
         if owner in matched:
@@ -123,8 +130,15 @@ def compare(
 class _Shelf:
     """The found records, to be taken by key or by tag."""
 
-    def __init__(self, found: Iterable[Found], kind_of: Callable[[str], TableKind | None], tags: Tags) -> None:
+    def __init__(
+        self,
+        found: Iterable[Found],
+        kind_of: Callable[[str], TableKind | None],
+        tags: Tags,
+        living: Container[int] | None,
+    ) -> None:
         self._kinds: dict[str, TableKind] = {}
+        self._shared: set[int] = set()
         self._kind_of = kind_of
         self._by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self._by_tag: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -134,7 +148,8 @@ class _Shelf:
             kind = self.kind(one.table)
             owner = tags.owner(one.record, kind)
             self._all.append((one, owner))
-            if key := _key(one.table, one.record, kind):
+            stale = owner is not None and living is not None and owner not in living
+            if not stale and (key := _key(one.table, one.record, kind)):
                 self._by_key[key].append(number)
             if owner is not None:
                 self._by_tag[one.table, tags.tag(owner)].append(number)
@@ -162,11 +177,14 @@ class _Shelf:
         if not free:
             return None
         number, taken = max(free, key=lambda one: len(record) - len(unequal(record, one[1].record)))
-        self._all[number] = None
+        if kind.key and kind.tag not in record and not unequal(record, taken.record):
+            self._shared.add(number)  # several may want the same one: a queue type of a tariff, a pool
+        else:
+            self._all[number] = None
         return taken
 
     def rest(self) -> list[tuple[Found, int | None]]:
-        return [one for one in self._all if one is not None]
+        return [one for number, one in enumerate(self._all) if one is not None and number not in self._shared]
 
 
 def _key(table: str, record: Record, kind: TableKind) -> tuple[str, ...] | None:
@@ -184,9 +202,13 @@ def _likenesses(table: str, record: Record, kind: TableKind) -> Iterator[tuple[s
             yield (table, *names, *values)
 
 
-def _match(table: str, record: Record, tag: str, shelf: _Shelf, mine: Matched) -> None:
+def _match(
+    table: str, record: Record, tag: str, shelf: _Shelf, shared: Callable[[str, Record], Found | None], mine: Matched
+) -> None:
     kind = shelf.kind(table)
     taken = shelf.take(table, record, tag)
+    if taken is None and kind.key and kind.tag not in record:
+        taken = shared(table, record)
     if taken is None:
         mine.differences.append(Difference(Is.MISSING, table, describe(record, kind)))
         return

@@ -17,6 +17,8 @@ class DeviceModel:
     tables: dict[str, list[Record]] = field(default_factory=dict)
     vague: set[str] = field(default_factory=set)
     """Tables where a command changes records that the model does not have: what is in them cannot be predicted."""
+    opaque: bool = False
+    """A command was applied of whose effect nothing is known: there may be more than the model has, in any table."""
 
     def add(self, table: str, record: Mapping[str, str]) -> None:
         self.tables.setdefault(table, []).append(dict(record))

@@ -20,6 +20,7 @@ from ebs_core.domain.placement import Applied, Presence, Repair, diff, in_step
 from ebs_core.domain.records import Record
 from ebs_core.domain.text import Secret, mask, redact
 from ebs_core.ports import Backends, Session
+from ebs_core.services.applier import INTENT
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.observer import Observer, Survey
 from ebs_core.services.planner import PlannedPlacement, Planner
@@ -141,7 +142,10 @@ class Adopter:
             ]
             at = self._clock()
             log: list[dict[str, Any]] = []
-            for one, job, replies in zip(batch, jobs, device.run(jobs), strict=True):
+            announced = [self._entry(context, one.item, at, command, INTENT)
+                         for one, job in zip(batch, jobs, strict=True) for command in job.commands]  # fmt: skip
+            intents = writer.intend((), announced)
+            for one, job, replies in zip(batch, jobs, device.run(jobs, writer.may_send), strict=True):
                 sent = [(command, reply) for command, reply in zip(job.commands, replies, strict=True)
                         if reply.outcome is not Outcome.NOT_SENT]  # fmt: skip
                 plan.commands += len(sent)
@@ -149,7 +153,7 @@ class Adopter:
                 bad = next((reply for reply in replies if reply.outcome is not Outcome.OK), None)
                 if bad is not None:
                     one.failure = bad.output.strip() or bad.outcome.value
-            writer.record([_row(one) for one in batch if not one.failure], log)
+            writer.record([_row(one) for one in batch if not one.failure], log, intents)
             if not device.alive:
                 raise NasError(
                     "the connection was lost during the adoption",

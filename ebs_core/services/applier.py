@@ -21,14 +21,15 @@ from typing import Any
 from ebs_core.domain.actions import Action
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import EbsError
-from ebs_core.domain.placement import Applied, Kind, Step, confirmed, in_step, intent
+from ebs_core.domain.placement import Applied, Kind, Step, confirmed, cuts_off, diff, in_step, intent
 from ebs_core.domain.text import redact
 from ebs_core.ports import Session
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
 from ebs_core.services.results import ResultWriter, StateRow
 
-PASSES = (frozenset({Kind.DELETE}), frozenset(Kind) - {Kind.DELETE})
-"""An address that moves from one subscriber to another is free before it is taken."""
+_DELETES = frozenset({Kind.DELETE})
+"""They go first: an address that moves from one subscriber to another is free before it is taken."""
+_OTHERS = frozenset(Kind) - _DELETES
 _UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
 INTENT = Reply(Outcome.UNKNOWN, "it was being sent when this was written; no result was recorded")
 """What the action log says of a command from before it is sent until its result is recorded."""
@@ -105,6 +106,12 @@ class _Work:
         return any(step.kind in kinds for step in self.item.due.steps)
 
     @property
+    def let_through(self) -> bool:
+        """It was to be cut off, and that was sent: repeating it would not count any more."""
+        due = self.item.due
+        return cuts_off(due.steps, due.applied) and not cuts_off(diff(due.desired, self.state), self.state)
+
+    @property
     def commands(self) -> tuple[Command, ...]:
         return tuple(command for _, commands in self.prepared for command in commands)
 
@@ -140,13 +147,17 @@ class Applier:
         self._done = result.done
         self.left = False
         """Interrupted: something of the plan was not even tried."""
+        self.let_through = 0
+        """Placements that were cut off, or may have been."""
 
     def run(self) -> list[PlannedPlacement]:
         """The placements that are as desired now, and should be there."""
         works = [_Work(item, item.due.applied) for item in self._plan.items]
-        for kinds in PASSES:
-            self._batches([work for work in works if work.has(kinds)], kinds)
-            _keep_off_occupied(works)
+        self._batches([work for work in works if work.has(_DELETES)], _DELETES)
+        if not self.left and not self._result.failure:
+            self._record(self._keep_off_occupied(works))
+            self._batches([work for work in works if work.has(_OTHERS)], _OTHERS)
+        self.let_through = sum(work.let_through for work in works)
         self._result.failed.update({work.item.label: work.failure for work in works if work.failure})
         self._result.done = self._done + sum(work.finished for work in works)
         return [work.item for work in works if work.finished and work.item.due.desired.present]
@@ -166,6 +177,28 @@ class Applier:
             self._record(batch)
             self._result.done += sum(work.finished for work in batch)
             self._progress(self._plan.name, self._result.done, self._result.due)
+
+    def _keep_off_occupied(self, works: Sequence[_Work]) -> list[_Work]:
+        """Who takes over an address or login whose old records are not gone yet has to wait: repeating their delete later would
+        remove his records. Those who wait; the old records may be of this plan, or of a placement that is left alone for now."""
+        takers = [work for work in works if work.has({Kind.ADD}) and not work.failure]
+        if not takers:
+            return []
+        failed = [work for work in works if work.failure and work.has(_DELETES)]
+        holders = [(work.item.label, work.item.applied_values) for work in failed]
+        mine = {work.item.due.placement_id for work in works}
+        holders += [holder for id_, holder in self._writer.stuck().items() if id_ not in mine]
+        occupied = {(name, value): label for label, values in holders for name in _OCCUPYING if (value := values.get(name))}
+        waiting = []
+        for work in takers if occupied else ():
+            values = work.item.values
+            name = next((name for name in _OCCUPYING if (name, values.get(name)) in occupied), None)
+            if name is not None:
+                holder = occupied[name, values[name]]
+                work.failure = f"{values[name]} is not free yet: the records of {holder} could not be deleted"
+                work.own = True
+                waiting.append(work)
+        return waiting
 
     def _prepare(self, work: _Work, kinds: Collection[Kind]) -> None:
         """Render the steps, up to the first that cannot be; a placement with nothing to send is through at once."""
@@ -269,24 +302,6 @@ class Applier:
 
 
 _OCCUPYING = ("subacc_ipn_ip_address", "subacc_vpn_ip_address", "subacc_username")
-
-
-def _keep_off_occupied(works: Sequence[_Work]) -> None:
-    """Who takes over an address or login whose old records could not be deleted has to wait: repeating that delete later would
-    remove his records."""
-    occupied = {
-        (name, value): work.item.label
-        for work in works
-        if work.failure and work.has({Kind.DELETE})
-        for name in _OCCUPYING
-        if (value := work.item.applied_values.get(name))
-    }
-    for work in works if occupied else ():
-        if work.failure or not work.has({Kind.ADD}):
-            continue
-        for name in _OCCUPYING:
-            if holder := occupied.get((name, work.item.values.get(name))):
-                work.failure = f"{work.item.values[name]} is not free yet: the records of {holder} could not be deleted"
 
 
 def _state_row(work: _Work) -> StateRow:

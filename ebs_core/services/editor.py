@@ -37,7 +37,6 @@ from ebs_core.services.trial import Trial
 from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount, Tariff
 
-
 _ALWAYS_FIT = frozenset(
     "balance credit bonus_balance promised promised_until status disabled_by_limit balance_blocked next_tariff_at".split()
 )

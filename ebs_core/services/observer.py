@@ -7,8 +7,10 @@ rendered and folded again.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from ebs_core.domain.placement import Kind, Presence, Repair, Seen
 from ebs_core.domain.records import DeviceModel, Reading, Record, TableKind, Vitals
 from ebs_core.ports import Backends, Session
 from ebs_core.services.nases import NasContext
+from ebs_core.services.placements import chunks
 from ebs_core.services.planner import PlannedPlacement, Planner
 from ebs_core.services.results import SeenRow
 from ebs_core.services.scan import scan
@@ -44,6 +47,16 @@ _TRIES = (
     Repair.RECORDS | Repair.ACCESS | Repair.SPEED,
 )
 """What may mend a placement, the fewest commands first."""
+_PLAIN = re.compile(r"[ !#-\[\]-~]*").fullmatch
+"""A key that a line spells as it is: ASCII without quotes and backslashes."""
+
+
+class _Every:
+    def __contains__(self, table: object) -> bool:
+        return True
+
+
+_EVERY_TABLE = _Every()
 
 
 @dataclass(slots=True)
@@ -51,7 +64,7 @@ class Findings:
     """What one look found. ``rows`` has only what is news of placements."""
 
     rows: list[SeenRow] = field(default_factory=list)
-    due: int = 0
+    due: frozenset[int] = frozenset()
     """Placements that were not as desired before anybody looked."""
     right: int = 0
     drifted: dict[str, list[str]] = field(default_factory=dict)
@@ -124,12 +137,20 @@ class Observer:
         """Everything in the tables that these placements write to, whoever made it. Raises NasError."""
         return _Look(self, context, device).survey(items)
 
-    def predicted(self, context: NasContext, item: PlannedPlacement, values: Mapping[str, object] | None = None) -> DeviceModel:
-        """What the commands of a placement leave on an empty device; raises EbsError where they cannot be rendered."""
+    def predicted(self, context: NasContext, item: PlannedPlacement, *, desired: bool) -> DeviceModel:
+        """What the commands of a placement leave on an empty device; raises EbsError where they cannot be rendered. If not
+        ``desired``: what was applied, without a speed that is not that of today any more."""
         model = DeviceModel()
-        access = Kind.ENABLE if item.due.desired.enabled else Kind.DISABLE
-        for kind in (Kind.ADD, access, Kind.SPEED):
-            self.fold(context, item, kind, model, values)
+        if desired:
+            for kind in (Kind.ADD, _access(item.due.desired.enabled), Kind.SPEED):
+                self.fold(context, item, kind, model)
+            return model
+        applied = item.due.applied
+        kinds = [Kind.ADD, _access(applied.enabled is not False)]
+        if applied.speed in (None, item.due.desired.speed):
+            kinds.append(Kind.SPEED)
+        for kind in kinds:
+            self.fold(context, item, kind, model, item.applied_values)
         return model
 
     def fold(
@@ -188,9 +209,13 @@ class _Look:
         self._scope = _Scope.of(context.facts.nas.report)
         self._items: dict[int, PlannedPlacement] = {}
         self._expected: dict[int, Expected] = {}
-        self._vague: dict[int, set[str]] = {}
+        self._vague: dict[int, Container[str]] = {}
+        self._living: set[int] = set()
+        """Placements of this NAS of which something should be, or may be, there."""
         self._blind: set[int] = set()
         """Those whose records cannot be predicted: what has their tag is left alone."""
+        self._as_desired = False
+        """What is due for the placements at hand was sent, or is to be taken as sent."""
         self._findings = Findings()
 
     # -- everything
@@ -205,25 +230,58 @@ class _Look:
             if not self._scope.properties:
                 known = {}  # it is not remembered what to read: everybody's templates say so again
             seen = {id_: Seen(seen) for id_, _, _, seen in rows}
-            unread = [id_ for id_, lines, presence, _ in rows if presence != Presence.ABSENT and id_ not in known]
-            items = list(self._planner.inspect(session, context, unread))
-        self._findings.due = len(due)
-        self._expect(items, due)
+            there = {id_ for id_, _, presence, _ in rows if presence != Presence.ABSENT}
+            self._living = there | due
+            self._expect(self._planner.inspect(session, context, there - known.keys()))
+        self._findings.due = frozenset(due)
         setup = self._setup_records()
         reading = self._read()
         lines = self._lines(reading)
         claimed, suspects = _claims(known, lines)
+        left = self._parse(reading, [lines[key] for key in lines.keys() - claimed])
+        owners = {self._tags.owner(one.record, self._kind(one.table)) for one in left}
+        if more := known.keys() & owners - suspects:  # they have more than they had
+            claimed = _claims_of(known.keys() - suspects - more, known)
+            left = self._parse(reading, [lines[key] for key in lines.keys() - claimed])
+            suspects |= more
         if suspects:
             with self._database.read() as session:
-                self._expect(list(self._planner.inspect(session, context, suspects)), due)
-        left = [Found(*lines[key], reading.parse(*lines[key])) for key in lines.keys() - claimed]
-        matched, rest = compare(self._expected, left, self._kind, reading.lines, self._tags, self._vague)
+                self._expect(self._planner.inspect(session, context, suspects))
+        matched, rest = compare(
+            self._expected, left, self._kind, reading.lines, self._tags, self._vague, self._living, self._shared(reading)
+        )
         for subject, mine in matched.items():
+            if subject not in due or self._is_known(subject):
+                self._judge(subject, mine, reading, seen.get(subject, Seen.NOT_YET))
             if subject not in due:
-                self._judge(subject, mine, lines_of=self._keep(reading), seen=seen.get(subject, Seen.NOT_YET))
+                self._findings.orphans += mine.surplus
         self._findings.right += len(known) - len(suspects)
-        self._nobodys(_without_setup(setup, rest, reading, self._findings.lost), due)
+        self._nobodys(_without_setup(setup, rest, reading, self._findings.lost))
         return self._finish(reading)
+
+    def _shared(self, reading: Reading) -> Callable[[str, Record], Found | None]:
+        """Finds the line of exactly this record, whoever has it."""
+
+        def find(table: str, record: Record) -> Found | None:
+            needle = max((record[name] for name in self._kind(table).key), key=len)
+            likely = [line for line in reading.lines.get(table, ()) if needle in line]
+            found = self._parse(reading, [(table, line) for line in likely])
+            return next((one for one in found if not unequal(record, one.record)), None)
+
+        return find
+
+    def _is_due(self, item: PlannedPlacement) -> bool:
+        """Something is still to be sent to him."""
+        return bool(item.due.steps) and not self._as_desired
+
+    def _is_known(self, subject: int) -> bool:
+        """Something is due for him, but of what was applied it is known how it should look."""
+        desired, applied = self._items[subject].due.desired, self._items[subject].due.applied
+        same = desired.present and applied.presence is Presence.PRESENT and applied.revision == desired.revision
+        return same and applied.enabled is not None
+
+    def _parse(self, reading: Reading, lines: Iterable[tuple[str, str]]) -> list[Found]:
+        return [Found(table, line, reading.parse(table, line)) for table, line in lines]
 
     def _setup_records(self) -> Expected:
         try:
@@ -235,27 +293,26 @@ class _Look:
                 self._scope.add(table, record, self._kind(table).place)
         return records
 
-    def _expect(self, items: Iterable[PlannedPlacement], due: Collection[int]) -> None:
+    def _expect(self, items: Iterable[PlannedPlacement]) -> None:
         for item in items:
             id_ = item.due.placement_id
-            values = item.applied_values if id_ in due else item.values
             try:
-                model = self._observer.predicted(self._context, item, values)
-                self._expected[id_], self._vague[id_] = list(model), model.vague
-                self._learn(item, self._expected[id_])
+                model = self._observer.predicted(self._context, item, desired=not self._is_due(item))
             except EbsError:
                 self._blind.add(id_)
                 continue
-            self._items[id_] = item
+            self._items[id_], self._expected[id_] = item, list(model)
+            self._vague[id_] = _EVERY_TABLE if model.opaque else model.vague
+            self._learn(model)
+            if not item.due.desired.enabled:  # to be read also while he has no record there
+                model = DeviceModel()
+                with suppress(EbsError):
+                    self._observer.fold(self._context, item, Kind.ENABLE, model)
+                self._learn(model)
 
-    def _learn(self, item: PlannedPlacement, expected: Expected) -> None:
-        """Which tables and properties to read for him, also those where he has a record only while he has access."""
-        records = expected
-        if not item.due.desired.enabled:
-            model = DeviceModel()
-            self._observer.fold(self._context, item, Kind.ENABLE, model)
-            records = [*expected, *model]
-        for table, record in records:
+    def _learn(self, model: DeviceModel) -> None:
+        """Which tables and properties to read."""
+        for table, record in model:
             kind = self._kind(table)
             if kind is not None:
                 self._scope.add(table, record, kind.place)
@@ -297,7 +354,8 @@ class _Look:
     # -- after an apply
 
     def after(self, items: Sequence[PlannedPlacement]) -> Findings:
-        self._expect(items, ())
+        self._as_desired = True
+        self._expect(items)
         near: dict[str, list[Record]] = defaultdict(list)
         for expected in self._expected.values():
             for table, record in expected:
@@ -306,13 +364,15 @@ class _Look:
             near.setdefault(table, [])
         reading = self._read(near)
         found = [
-            Found(table, line, reading.parse(table, line))
+            one
             for table, lines in reading.lines.items()
-            for line in self._near(table, lines, near.get(table, ()), reading)
+            for one in self._parse(reading, [(table, line) for line in self._near(table, lines, near.get(table, ()), reading)])
         ]
-        matched, _ = compare(self._expected, found, self._kind, reading.lines, self._tags, self._vague)
+        matched, _ = compare(
+            self._expected, found, self._kind, reading.lines, self._tags, self._vague, None, self._shared(reading)
+        )
         for subject, mine in matched.items():
-            self._judge(subject, mine, lines_of=self._keep(reading), seen=Seen.NOT_YET)
+            self._judge(subject, mine, reading, Seen.NOT_YET)
             self._findings.orphans += mine.surplus
         return self._finish(reading)
 
@@ -321,8 +381,8 @@ class _Look:
         kind = self._kind(table)
         tags = {self._tags.tag(subject) for subject in self._expected}
         told = all(record.get(kind.tag) in tags or any(record.get(name) for name in kind.key) for record in records)
-        if told and len(self._expected) <= _FEW:
-            needles = tags | {record[name] for record in records for name in kind.key if record.get(name)}
+        needles = tags | {record[name] for record in records for name in kind.key if record.get(name)}
+        if told and len(self._expected) <= _FEW and all(map(_PLAIN, needles)):
             return [line for line in lines if any(needle in line for needle in needles)]
         keep = self._keep(reading)
         claimed = self._claimed
@@ -336,14 +396,15 @@ class _Look:
             return set(SEPARATOR.join(filter(None, session.scalars(query))).split(SEPARATOR))
 
     def survey(self, items: Sequence[PlannedPlacement]) -> Survey:
-        self._expect(items, ())
+        self._as_desired = True
+        self._expect(items)
         reading = self._read()
-        found = [Found(table, line, reading.parse(table, line)) for table, lines in reading.lines.items() for line in lines]
+        found = self._parse(reading, [(table, line) for table, lines in reading.lines.items() for line in lines])
         return Survey(self._expected, found, {table: kind for table in reading.lines if (kind := self._kind(table))})
 
     # -- judging
 
-    def _judge(self, subject: int, mine: Matched, lines_of: Callable[[str, str], str], seen: Seen) -> None:
+    def _judge(self, subject: int, mine: Matched, reading: Reading, seen: Seen) -> None:
         item, expected = self._items[subject], self._expected[subject]
         if not mine.readable or not (expected or self._writes_nothing(item)):
             if seen is not Seen.UNREADABLE:
@@ -353,11 +414,9 @@ class _Look:
         if mine.differences:
             self._findings.drifted[item.label] = [str(difference) for difference in mine.differences]
         if not wrong:
-            self._findings.right += 1
-            lines = SEPARATOR.join(lines_of(found.table, found.line) for found in mine.found)
-            self._findings.rows.append(SeenRow(subject, Seen.RIGHT, lines))
+            self._right(item, mine, reading)
             return
-        first = seen is Seen.NOT_YET
+        first = seen is Seen.NOT_YET and not self._is_due(item)
         repair = self._findings.repairs[item.label] = self._repair(item, mine)
         failure = f"sent and confirmed, but not there when read back: {wrong[0]}" if first else None
         self._findings.rows.append(
@@ -367,9 +426,22 @@ class _Look:
                 differences=[difference._asdict() for difference in mine.differences],
                 repair=repair,
                 failure=failure,
-                attempts=item.due.attempts + 1 if first else 0,
+                attempts=item.due.attempts + 1 if first else item.due.attempts if self._is_due(item) else 0,
+                changed=item.due.changed,
             )
         )
+
+    def _right(self, item: PlannedPlacement, mine: Matched, reading: Reading) -> None:
+        if self._is_due(item):
+            return  # as it was applied; what is due is sent anyway
+        subject = item.due.placement_id
+        self._findings.right += 1
+        if any(self._kind(table) is not None and table not in reading.lines for table, _ in self._expected[subject]):
+            self._findings.rows.append(SeenRow(subject, Seen.NOT_YET))  # a part of it could not be read
+            return
+        keep = self._keep(reading)
+        lines = SEPARATOR.join(keep(found.table, found.line) for found in mine.found)
+        self._findings.rows.append(SeenRow(subject, Seen.RIGHT, lines))
 
     def _writes_nothing(self, item: PlannedPlacement) -> bool:
         kinds = (Kind.ADD, Kind.ENABLE if item.due.desired.enabled else Kind.DISABLE, Kind.SPEED)
@@ -381,14 +453,27 @@ class _Look:
             return Repair.NOTHING
         return self._observer.repair(self._context, item, self._expected[item.due.placement_id], mine.found)
 
-    def _nobodys(self, rest: Sequence[Found], due: Collection[int]) -> None:
-        for one in rest:
-            owner = self._tags.owner(one.record, self._kind(one.table))
-            if owner is not None:
-                if owner not in due and owner not in self._blind:
-                    self._findings.orphans.append(one)
-            elif self._is_ours(one):
+    def _nobodys(self, rest: Sequence[Found]) -> None:
+        """What has our tag is an orphan only if its owner is no placement at all, or one of which nothing should be here. The tag
+        of another NAS's placement means that two NASes of the site are one device: that is reported."""
+        owned = [(one, self._tags.owner(one.record, self._kind(one.table))) for one in rest]
+        elsewhere = self._elsewhere({owner for _, owner in owned if owner is not None} - self._living)
+        for one, owner in owned:
+            if owner is None:
+                if self._is_ours(one):
+                    self._findings.strangers.append(one)
+            elif owner in elsewhere:
                 self._findings.strangers.append(one)
+            elif owner not in self._living and owner not in self._blind:
+                self._findings.orphans.append(one)
+
+    def _elsewhere(self, ids: Collection[int]) -> set[int]:
+        found: set[int] = set()
+        with self._database.read() as session:
+            for some in chunks(ids):
+                query = select(Placement.id).where(Placement.id.in_(some), Placement.nas_id != self._context.id)
+                found.update(session.scalars(query))
+        return found
 
     def _is_ours(self, one: Found) -> bool:
         """It stands on a list of ours."""
@@ -401,23 +486,28 @@ class _Look:
         return self._findings
 
 
+def _access(enabled: bool) -> Kind:
+    return Kind.ENABLE if enabled else Kind.DISABLE
+
+
 def _kinds(repair: Repair, item: PlannedPlacement) -> list[Kind]:
-    access = Kind.ENABLE if item.due.desired.enabled else Kind.DISABLE
-    pairs = ((Repair.RECORDS, Kind.ADD), (Repair.ACCESS, access), (Repair.SPEED, Kind.SPEED))
+    pairs = ((Repair.RECORDS, Kind.ADD), (Repair.ACCESS, _access(item.due.desired.enabled)), (Repair.SPEED, Kind.SPEED))
     return [kind for bit, kind in pairs if repair & bit]
 
 
-def _claims(known: Mapping[int, str], lines: Mapping[str, object]) -> tuple[set[str], list[int]]:
+def _claims_of(ids: Iterable[int], known: Mapping[int, str]) -> set[str]:
+    everything = SEPARATOR.join(filter(None, (known[id_] for id_ in ids)))
+    return set(everything.split(SEPARATOR)) if everything else set()
+
+
+def _claims(known: Mapping[int, str], lines: Mapping[str, object]) -> tuple[set[str], set[int]]:
     """The lines that belong to placements that are as they were, and the placements that are not."""
-    everything = SEPARATOR.join(filter(None, known.values()))
-    claimed = set(everything.split(SEPARATOR)) if everything else set()
+    claimed = _claims_of(known, known)
     missing = claimed - lines.keys()
     if not missing:
-        return claimed, []
-    suspects = [id_ for id_, text in known.items() if not missing.isdisjoint(text.split(SEPARATOR))]
-    for id_ in suspects:
-        claimed.difference_update(known[id_].split(SEPARATOR))
-    return claimed, suspects
+        return claimed, set()
+    suspects = {id_ for id_, text in known.items() if not missing.isdisjoint(text.split(SEPARATOR))}
+    return _claims_of(known.keys() - suspects, known), suspects
 
 
 def _without_setup(setup: Expected, rest: list[Found], reading: Reading, lost: list[str]) -> list[Found]:

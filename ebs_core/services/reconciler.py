@@ -6,14 +6,14 @@ The command line and the background job use the same work; they differ in what t
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import case, exists, select
 from sqlalchemy.orm import Session as DatabaseSession
 
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
@@ -144,6 +144,13 @@ class _Work:
         self._writer = ResultWriter(parts.database, lease, nas_id)
         self._device: Session | None = None
         self._due: set[int] = set()
+        self._released = 0
+        """What an operator released, as far as this work knows."""
+        self._plan_held = False
+        self._left = False
+        """The last plan was not tried to its end."""
+        self._restart = False
+        self._resync_at = 0
 
     def run(self) -> None:
         with self._parts.database.read() as session:
@@ -152,6 +159,7 @@ class _Work:
         if nas.maintenance is not None:
             self._result.maintenance = nas.maintenance
             return
+        self._released = nas.released
         try:
             self._run(nas, now)
         except (StorageError, LeaseLost):
@@ -168,12 +176,13 @@ class _Work:
         schedule = self._parts.schedule
         look = self._goal.look or (self._goal.scheduled and schedule.is_due(nas.resync_at, now))
         pulse = self._goal.scheduled and (schedule.is_due(nas.pulse_at, now) or nas.failure is not None)
+        self._resync_at = nas.resync_at
         if pulse and not look:
             look = self._restarted(nas, now) or nas.failure is not None
         due = self._look() if look else None
         if not self._goal.send:
             return
-        selection = Selection(now=now) if self._goal.scheduled else CHANGED if due == 0 else ALL
+        selection = Selection(now=now) if self._goal.scheduled else CHANGED if due is not None and not due else ALL
         while not self._parts.stopping() and self._send_due(selection):
             with self._parts.database.read() as session:  # cheaper than a plan, and mostly nothing is left
                 now = clock.read(session)
@@ -199,13 +208,16 @@ class _Work:
         vitals = self._open(self._fresh_context()).vitals()
         restarted = _restarted(nas, vitals, now - self._parts.schedule.last_pulse(nas.pulse_at))
         values = _vital_columns(vitals)
+        if restarted:  # it is to be read back, also if this work ends before it is
+            self._restart, self._resync_at = True, 0
+            values["resync_at"] = 0
         self._writer.nas(**values, pulse_at=self._parts.schedule.next_pulse(now))
         return restarted
 
     # -- reading back
 
-    def _look(self) -> int | None:
-        """Read everything back; how many placements were not as desired before that, None if it could not be read."""
+    def _look(self) -> Collection[int] | None:
+        """Read everything back; which placements were not as desired before that, None if it could not be read."""
         context = self._fresh_context()
         device = self._open(context)
         try:
@@ -218,28 +230,38 @@ class _Work:
         self._result.looked = True
         self._tell(context, findings)
         if not self._goal.send:
-            self._result.due = findings.due
+            self._result.due = len(findings.due)
             return None
         if findings.lost:
-            replies = self._parts.setup.bootstrap_over(context, device, "it had lost its state")
-            self._result.commands += len(replies)
-            bad = next((reply for _, reply in replies if reply.outcome is not Outcome.OK), None)
-            if bad is not None:
-                raise NasError(f"setting it up again failed: {bad.output.strip() or bad.outcome.value}", nas=context.name,
-                               remedy=f"'ebs nas bootstrap {context.name}' shows what fails")  # fmt: skip
+            self._set_up(context, device)
+        self._writer.mark(findings.due)
         self._writer.observed(findings.rows, self._parts.clock())
         held_orphans = self._remove(context, device, findings.orphans)
         self._report(context, findings, held_orphans)
         return findings.due
 
+    def _set_up(self, context: NasContext, device: Session) -> None:
+        """It had lost its state. If that fails, everything else goes on: it is tried again with the next look."""
+        replies = self._parts.setup.bootstrap_over(context, device, self._writer, "it had lost its state")
+        self._result.commands += len(replies)
+        bad = next((reply for _, reply in replies if reply.outcome is not Outcome.OK), None)
+        if bad is not None:
+            words = bad.output.strip() or bad.outcome.value
+            self._result.problem = (
+                f"setting it up again failed: {words}\n  → 'ebs nas bootstrap {context.name}' shows what is sent"
+            )
+
     def _cannot_look(self, context: NasContext, problem: str) -> None:
         """What cannot be read back can still be written."""
         self._result.problem = problem
         now = self._now()
-        self._writer.nas(
-            report={**(context.facts.nas.report or {}), "problem": problem},
-            resync_at=self._parts.schedule.next_resync(now, random.random()),  # noqa: S311
-        )
+        soon = now + HOLD_PAUSE_MS if self._restart else self._parts.schedule.next_resync(now, random.random())  # noqa: S311
+        report = {**(context.facts.nas.report or {}), "problem": problem}
+        self._writer.nas(report=report, resync_at=self._unless_asked(soon))
+
+    def _unless_asked(self, resync_at: int) -> Any:
+        """``resync_at``, unless an operator asked for a look meanwhile."""
+        return case((Nas.resync_at == self._resync_at, resync_at), else_=Nas.resync_at)
 
     def _now(self) -> int:
         with self._parts.database.read() as session:
@@ -289,12 +311,13 @@ class _Work:
             "strangers": self._result.strangers[:SHOWN],
             "stranger_count": len(findings.strangers),
             "lost": findings.lost[:SHOWN],
+            "problem": self._result.problem or None,
         }
         schedule = self._parts.schedule
         self._writer.nas(
             report=report,
             observed_at=self._parts.clock(),
-            resync_at=schedule.next_resync(now, random.random()),  # noqa: S311
+            resync_at=self._unless_asked(schedule.next_resync(now, random.random())),  # noqa: S311
             pulse_at=schedule.next_pulse(now),
             **_vital_columns(findings.vitals),
         )
@@ -305,6 +328,8 @@ class _Work:
             return False
         with self._parts.database.read() as session:
             placements = session.scalars(select(Placement.id).where(Placement.nas_id == self._nas_id)).all()
+            if session.scalar(select(Nas.maintenance).where(Nas.id == self._nas_id)) is not None:
+                return False
         owners = len(orphans)
         if BlastRadius().holds(owners, len(placements) + owners, context.facts.nas.released):
             self._result.held, self._result.orphans_held = True, owners
@@ -353,18 +378,23 @@ class _Work:
         self._due.update(item.due.placement_id for item in plan.items)
         result.due = len(self._due)
         result.cut_off += plan.cut_off
+        self._released = plan.context.facts.nas.released
         if not plan.items:
             return False
+        if plan.context.facts.nas.maintenance is not None:
+            result.maintenance = plan.context.facts.nas.maintenance
+            return False
         if plan.held:
-            result.held = True
+            result.held = self._plan_held = True
             return False
         device = self._open(plan.context)
-        if plan.context.facts.nas.released:
-            writer.nas(released=0)
         applier = Applier(
             self._parts.planner, plan, device, writer, result, self._parts.clock, self._progress, self._interruption(plan)
         )
         finished = applier.run()
+        self._left = applier.left
+        if self._released and applier.let_through and plan.radius.holds(plan.cut_off, plan.placements):
+            self._released = writer.use_release(self._released, applier.let_through)
         if finished and not result.failure:
             self._verify(plan, device, finished)
         return not result.failure and (self._goal.scheduled or applier.left or bool(result.drifted))
@@ -377,6 +407,8 @@ class _Work:
             if self._parts.stopping():
                 return True
             with self._parts.database.read() as session:
+                if session.scalar(select(Nas.maintenance).where(Nas.id == self._nas_id)) is not None:
+                    return True
                 new = (Placement.nas_id == self._nas_id, Placement.urgent, *tryable(clock.read(session)))
                 return bool(session.scalar(select(exists().where(*new, Placement.id.not_in(urgent)))))
 
@@ -415,10 +447,18 @@ class _Work:
             retry_at = now + pause_ms(attempts)
         else:
             values = {"failure": None, "failing_since": None, "attempts": 0}
-            retry_at = now + HOLD_PAUSE_MS if result.held else 0
+            retry_at = now + HOLD_PAUSE_MS if self._plan_held else 0
             if self._device is not None:
                 values["worked_at"] = self._parts.clock()
-        self._writer.close(values, retry_at, nas, keep_release=bool(result.failure) or result.held)
+        orphans_wait = bool((nas.report or {}).get("orphans_held")) and not result.looked
+        self._writer.close(
+            values,
+            nas,
+            retry_at=retry_at,
+            released=self._released,
+            keep_release=bool(result.failure) or result.held or self._left or orphans_wait,
+            orphans_held=result.orphans_held > 0,
+        )
 
 
 def _restarted(nas: Nas, vitals: Vitals, elapsed: int) -> bool:

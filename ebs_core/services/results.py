@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from ebs_core.domain.placement import Applied, Repair, Seen
+from ebs_core.domain.placement import Applied, Presence, Repair, Seen
 from ebs_core.services.pauses import pause_ms
+from ebs_core.services.placements import chunks
 from ebs_core.storage import clock
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import Lease
-from ebs_core.storage.tables import ActionLog, Nas, Placement
+from ebs_core.storage.tables import Account, ActionLog, Nas, Placement, Subaccount
 
 _placements: Any = Placement.__table__
 _log: Any = ActionLog.__table__
@@ -45,7 +46,7 @@ class StateRow:
     attempts: int = 0
     """Tries in a row that failed, this one included."""
     wait: bool = False
-    """The next try waits, the longer the more failed."""
+    """The next try waits, the longer the more failed; not if it changed meanwhile."""
     sent: bool = True
     """Something was sent: what was read back before says nothing any more."""
 
@@ -60,9 +61,11 @@ class SeenRow:
     differences: list[dict[str, Any]] | None = None
     repair: Repair = Repair.NOTHING
     failure: str | None = None
-    """Set when it differs right after its own commands."""
+    """Set when it differs right after its own commands: then the next try waits."""
     attempts: int = 0
-    """Tries in a row that failed; the next one waits for it."""
+    """Tries in a row that failed."""
+    changed: int = 0
+    """The change counter it was judged with: if it changed since, the next try does not wait. 0: it waits in any case."""
 
 
 class ResultWriter:
@@ -134,20 +137,64 @@ class ResultWriter:
         """What was sent for no placement."""
         self.record((), entries)
 
+    def mark(self, ids: Collection[int]) -> None:
+        """These are not as desired although nobody marked them: a template of the program changed, or time did its work."""
+        for some in chunks(ids):
+            with self._database.write() as session:
+                connection = session.connection()
+                _lock(connection, some)
+                wrong = _columns.id.in_(some) & (_columns.changed == _columns.settled)
+                connection.execute(update(_placements).where(wrong).values(settled=0))
+                self._lease.guard(session)
+
     def nas(self, **values: Any) -> None:
         """Columns of the NAS's own row."""
         self._write_nas(values)
 
-    def close(self, values: dict[str, Any], retry_at: int, before: Nas, *, keep_release: bool) -> None:
-        """The end of a piece of work: ``values`` of the NAS's row, and when to try again. If ``released`` or ``retry_at`` are not
-        as they were ``before`` it, an operator wrote them meanwhile: then they stay."""
+    def use_release(self, known: int, used: int) -> int:
+        """So many of the ``known`` that an operator released were cut off; what is left. What he released meanwhile stays."""
+        left = max(known - used, 0)
+        with self._database.write() as session:
+            session.execute(update(Nas).where(Nas.id == self._nas_id, Nas.released == known).values(released=left))
+            self._lease.guard(session)
+        return left
+
+    def stuck(self) -> dict[int, tuple[str, dict[str, Any]]]:
+        """By id, placements that are due and whose last try failed or whose pause is not over, and of which something may be on
+        the NAS: ``(whose it is, the values its records were made with)``."""
+        query = (
+            select(Placement.id, Account.username, Subaccount.username, Placement.values)
+            .join(Account, Account.id == Placement.account_id)
+            .outerjoin(Subaccount, Subaccount.id == Placement.subaccount_id)
+            .where(
+                Placement.nas_id == self._nas_id,
+                Placement.changed != Placement.settled,
+                Placement.presence != Presence.ABSENT,
+                or_(Placement.attempts > 0, Placement.next_try > 0, Placement.presence == Presence.UNKNOWN),
+            )
+        )
+        with self._database.read() as session:
+            return {
+                id_: (f"{account} / {subaccount}" if subaccount else account, values or {})
+                for id_, account, subaccount, values in session.execute(query)
+            }
+
+    def close(
+        self, values: dict[str, Any], before: Nas, *, retry_at: int, released: int, keep_release: bool, orphans_held: bool
+    ) -> None:
+        """The end of a piece of work: ``values`` of the NAS's row, and when to try again. If ``retry_at`` is not as it was
+        ``before`` it, or there are not so many ``released`` as the work knows of, an operator wrote them meanwhile: then they
+        stay. If he released when ``orphans_held`` was found already, another look is due at once."""
         with self._database.write() as session:
             query = select(Nas.released, Nas.retry_at).where(Nas.id == self._nas_id)
-            released, planned = session.execute(query.with_for_update(key_share=True)).one()
-            if planned == before.retry_at:
-                values["retry_at"] = retry_at
-            if released == before.released and not keep_release:
-                values["released"] = 0
+            there, planned = session.execute(query.with_for_update(key_share=True)).one()
+            if there == released:
+                if planned == before.retry_at:
+                    values["retry_at"] = retry_at
+                if not keep_release:
+                    values["released"] = 0
+            if orphans_held and there > before.released:
+                values["resync_at"] = 0
             session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
             self._lease.guard(session)
 
@@ -158,6 +205,11 @@ class ResultWriter:
 
 
 _columns = _placements.c
+_new_attempts, _new_next_try = bindparam("new_attempts", type_=Integer), bindparam("new_next_try", type_=BigInteger)
+_planned = bindparam("planned", type_=BigInteger)
+_is_current = or_(_planned == 0, _columns.changed == _planned)
+"""What was edited meanwhile is tried again at once."""
+_PAUSE = {"attempts": case((_is_current, _new_attempts), else_=0), "next_try": case((_is_current, _new_next_try), else_=0)}
 _STATE_UPDATE = (
     update(_placements)
     .where(_columns.id == bindparam("row"))
@@ -171,8 +223,7 @@ _STATE_UPDATE = (
         settled=bindparam("mark"),
         urgent=case((_columns.changed == bindparam("mark"), False), else_=_columns.urgent),
         failure=bindparam("new_failure"),
-        attempts=bindparam("new_attempts"),
-        next_try=bindparam("new_next_try"),
+        **_PAUSE,
     )
 )
 _SETTLE = (
@@ -203,8 +254,7 @@ _SEEN_DIFFERENT = _SEEN.values(
     repair=bindparam("new_repair"),
     settled=0,
     failure=bindparam("new_failure"),
-    attempts=bindparam("new_attempts"),
-    next_try=bindparam("new_next_try"),
+    **_PAUSE,
 )
 
 
@@ -243,6 +293,7 @@ def _row(state: StateRow, now: int) -> dict[str, Any]:
         "new_revision": applied.revision,
         "new_repair": int(applied.repair),
         "mark": state.changed if state.settled else 0,
+        "planned": state.changed,
         "new_failure": state.failure,
         "new_attempts": state.attempts,
         "new_next_try": now + pause_ms(state.attempts) if state.wait else 0,
@@ -263,8 +314,9 @@ def _seen(row: SeenRow, at: datetime, now: int) -> dict[str, Any]:
     if row.repair:
         values |= {
             "new_repair": int(row.repair),
+            "planned": row.changed,
             "new_failure": row.failure,
             "new_attempts": row.attempts,
-            "new_next_try": now + pause_ms(row.attempts) if row.attempts else 0,
+            "new_next_try": now + pause_ms(row.attempts) if row.failure else 0,
         }
     return values

@@ -8,18 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, update
-
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import HostKeyChanged, HostKeyUnknown, NasError
 from ebs_core.domain.text import redact
 from ebs_core.ports import Backends, Session
+from ebs_core.services.applier import INTENT
 from ebs_core.services.nases import NasCatalogue, NasContext
+from ebs_core.services.results import ResultWriter
 from ebs_core.services.variables import VARIABLES, Facts, collect
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
-from ebs_core.storage.tables import ActionLog, Nas
 
 BOOTSTRAP = "bootstrap"
 
@@ -98,35 +97,42 @@ class NasSetup:
     def bootstrap(self, name: str) -> list[tuple[Command, Reply]]:
         """Send the set-up, under the NAS's lease, and record it in the action log. Raises NasError if it cannot be reached."""
         context, commands = self.bootstrap_commands(name)
-        with held(self._database, context.id, name):
+        with held(self._database, context.id, name) as lease:
             session = self._backends.open(self._catalogue.endpoint(context))
             try:
-                return self.bootstrap_over(context, session, "an operator asked for it", commands)
+                writer = ResultWriter(self._database, lease, context.id)
+                return self.bootstrap_over(context, session, writer, "an operator asked for it", commands)
             finally:
                 session.close()
 
     def bootstrap_over(
-        self, context: NasContext, session: Session, cause: str, commands: tuple[Command, ...] | None = None
+        self,
+        context: NasContext,
+        session: Session,
+        writer: ResultWriter,
+        cause: str,
+        commands: tuple[Command, ...] | None = None,
     ) -> list[tuple[Command, Reply]]:
-        """As ``bootstrap``, over an open session; the caller has the lease."""
+        """As ``bootstrap``, over an open session; ``writer`` is of the caller's lease."""
         if commands is None:
             commands = self.bootstrap_commands_of(context)
-        (replies,) = session.run([Job(0, commands)])
+        at = self._clock()
+        intents = writer.intend((), [self._entry(context.name, cause, command, INTENT, at) for command in commands])
+        (replies,) = session.run([Job(0, commands)], writer.may_send)
         done = [
             (command, replace(reply, output=redact(reply.output, command.values)))
             for command, reply in zip(commands, replies, strict=True)
         ]
         sent = [(command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
-        with self._database.write() as write:
-            if sent:
-                write.execute(insert(ActionLog), [self._entry(context.name, cause, command, reply) for command, reply in sent])
-            if all(reply.outcome is Outcome.OK for _, reply in done):
-                write.execute(update(Nas).where(Nas.id == context.id).values(bootstrapped_at=self._clock()))
+        writer.record((), [self._entry(context.name, cause, command, reply, at) for command, reply in sent], intents)
+        if all(reply.outcome is Outcome.OK for _, reply in done):
+            writer.nas(bootstrapped_at=self._clock())
         return done
 
-    def _entry(self, nas: str, cause: str, command: Command, reply: Reply) -> dict[str, Any]:
+    @staticmethod
+    def _entry(nas: str, cause: str, command: Command, reply: Reply, at: datetime) -> dict[str, Any]:
         return {
-            "at": self._clock(),
+            "at": at,
             "nas": nas,
             "account": "",
             "subaccount": "",

@@ -18,7 +18,8 @@ SWEEP_SECONDS = 2.0
 
 class Sweep:
     """One call is one sweep: frees the leases of workers that are gone, carries out what has come by time, moves rollouts on, and
-    wakes every NAS that has something to do. Raises StorageError."""
+    wakes every NAS that has something to do. What fails keeps none of the others from being done; the first error is raised then.
+    """
 
     def __init__(
         self,
@@ -35,10 +36,20 @@ class Sweep:
         self._stopping = stopping
 
     def __call__(self) -> None:
-        free_abandoned(self._database)
-        revisit(self._database, self._profiles, self._stopping)
-        advance(self._database)
-        self.wake_due()
+        steps: tuple[Callable[[], object], ...] = (
+            lambda: free_abandoned(self._database),
+            lambda: revisit(self._database, self._profiles, self._stopping),
+            lambda: advance(self._database),
+            self.wake_due,
+        )
+        errors: list[Exception] = []
+        for step in steps:
+            try:
+                step()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def wake_due(self) -> None:
         """Only the last part: which NASes have something to do now."""

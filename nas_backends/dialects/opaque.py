@@ -40,6 +40,7 @@ class OpaqueStatement:
 
     def fold(self, values: Sequence[str], model: DeviceModel) -> None:
         """Nothing is known of the command's effect."""
+        model.opaque = True
 
 
 class OpaqueDialect:

@@ -39,12 +39,15 @@ class PatternFold:
     def __init__(self, reads: Sequence[Read]) -> None:
         self._changes = lru_cache(SKELETONS)(lambda skeleton: tuple(_changes(reads, skeleton)))
 
-    def fold(self, command: Command, model: DeviceModel) -> None:
-        """Apply what the expressions find in the command; nothing where they find nothing, as in hooks."""
+    def fold(self, command: Command, model: DeviceModel) -> bool:
+        """Apply what the expressions find in the command; False where they find nothing, as in hooks."""
         statement = command.statement
-        if isinstance(statement, ShellStatement | OpaqueStatement):
-            for apply, read, properties in self._changes(statement.skeleton):
-                apply(read, {name: word.text(command.values) for name, word in properties}, model)
+        if not isinstance(statement, ShellStatement | OpaqueStatement):
+            return False
+        changes = self._changes(statement.skeleton)
+        for apply, read, properties in changes:
+            apply(read, {name: word.text(command.values) for name, word in properties}, model)
+        return bool(changes)
 
 
 @lru_cache(maxsize=64)

@@ -43,6 +43,7 @@ class RouterosScript:
 
     def fold(self, values: Sequence[str], model: DeviceModel) -> None:
         """Not understood."""
+        model.opaque = True
 
 
 def script(skeleton: str, construct: Construct, context: Sequence[str]) -> RouterosScript:

@@ -39,6 +39,7 @@ class ShellStatement:
 
     def fold(self, values: Sequence[str], model: DeviceModel) -> None:
         """A shell command says nothing about the records it leaves."""
+        model.opaque = True
 
 
 class Refillable(Statement, Protocol):

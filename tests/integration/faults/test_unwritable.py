@@ -54,7 +54,7 @@ def survives(town: Town, block: Callable[[int], None], free: Callable[[int], Non
             assert worker.poll() is None
             free(worker.pid)
             town.wait()
-            assert "works again" in said()
+            wait_for(lambda: "works again" in said(), what=f"the worker does not say that it works again: {heard}")
             assert worker.poll() is None
         finally:
             end(worker)

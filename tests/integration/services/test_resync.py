@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from ebs_core.domain.placement import Seen
 from ebs_core.services.reconciler import DRY_RUN, RESYNC
 from ebs_core.services.status import Status, standings
-from ebs_core.storage.tables import ActionLog, Placement
+from ebs_core.storage.tables import ActionLog, Nas, Placement
 from ebs_server.bootstrap import Site
 from nas_simulator import Faults, SimulatedNas
 from tests.integration.services.conftest import LISTED, QUEUES, active, document, import_site, nas_row, subscriber
@@ -231,3 +231,148 @@ def test_templates_that_mark_their_records_in_their_own_way(
     assert len(result.strangers) == 1 and active(router)["10.77.0.1"]
     site.editor.set_account("a-2", {"balance": "-1"})
     assert site.reconciler.apply(["nas1"])[0].verified == 1 and not active(router)["10.77.0.2"]
+
+
+# -- what a review found
+
+
+LEASES = "/ip/dhcp-server/lease"
+
+
+def test_a_menu_that_is_away_for_a_look_takes_nothing_with_it(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    router.router.add("/ip/dhcp-server", name="dhcp1", interface="ether1")
+    people = [subscriber(n, "nas1") for n in range(1, 7)]
+    for number, one in enumerate(people, 1):
+        one["subaccounts"][0]["ipn_mac_address"] = f"02:00:00:00:00:{number:02x}"
+    row = nas_row(router, options={"dhcp_server": "dhcp1"})
+    import_site(site, document([row], people), tmp_path)
+    assert site.reconciler.apply(["nas1"])[0].verified == 6
+    assert resync(site).right == 6
+    router.faults.fail = lambda op: "no such command prefix" if (op.path, op.verb) == (LEASES, "print") else None
+    resync(site)
+    assert Status.IN_SYNC not in set(statuses(site).values()), "a part of everybody could not be read"
+    router.faults.fail = None
+    result = resync(site)
+    assert (result.right, result.removed, len(router.router.items(LEASES))) == (6, 0, 6)
+
+
+SCRIPTED = {
+    "subaccount_add": ':if ([:len [/ip firewall address-list find comment="{{ tag }}"]] = 0) do={ /ip firewall address-list add '
+    'list="{{ options.active_list }}" address="{{ ipn_ip_address }}" comment="{{ tag }}" disabled=yes }\n',
+    "subaccount_enable": ':foreach i in=[/ip firewall address-list find comment="{{ tag }}"] do={ '
+    "/ip firewall address-list enable $$i }\n",
+}
+
+
+def test_what_scripts_leave_is_nobodys_business(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    row = nas_row(router, transport="ssh", templates=SCRIPTED)
+    import_site(site, document([row], [subscriber(n, "nas1") for n in range(1, 7)]), tmp_path)
+    site.setup.bootstrap("nas1")
+    for _ in range(3):
+        result = resync(site)
+        assert (result.removed, result.orphans, len(active(router))) == (0, [], 6)
+
+
+def test_who_cannot_be_enabled_stops_nobody_else(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    enable = '/ip firewall address-list enable [find comment="{{ tag }}"]\n/ip arp remove [find address="{{ ipn_ip_address }}"]'
+    debtor = subscriber(9, "nas1", balance="-5.00")
+    debtor["subaccounts"][0].pop("ipn_ip_address")
+    rows = [nas_row(router, templates={"subaccount_enable": enable})]
+    import_site(site, document(rows, [subscriber(1, "nas1"), debtor]), tmp_path)
+    assert not resync(site).failure
+    site.editor.set_account("a-1", {"balance": "-3"})
+    assert not resync(site).failure and active(router) == {"10.77.0.1": False}
+
+
+def background(site: Site) -> Any:
+    """What the background job does when everything is to be read back."""
+    with site.database.write() as session:
+        session.execute(update(Nas).values(resync_at=0, retry_at=0))
+    return site.reconciler.reconcile(1)
+
+
+def test_who_is_due_without_a_mark_is_found_and_served(filled: Site, router: SimulatedNas) -> None:
+    filled.editor.set_account("a-9", {"balance": "-5"})
+    filled.reconciler.apply(["nas1"])
+    with filled.database.write() as session:
+        session.execute(update(Placement).values(revision="of the version before"))
+    router.router.remove(LISTED, item(router, LISTED, "10.77.0.1")[".id"])
+    router.router.edit(LISTED, item(router, LISTED, "10.77.0.9")[".id"], disabled="false")
+    background(filled)
+    assert active(router)["10.77.0.1"] and not active(router)["10.77.0.9"]
+    assert set(statuses(filled).values()) == {Status.IN_SYNC}
+
+
+def test_who_is_failing_is_still_watched(filled: Site, router: SimulatedNas) -> None:
+    filled.editor.set_account("a-1", {"balance": "-5"})
+    filled.reconciler.apply(["nas1"])
+    router.faults.fail = lambda op: "failure: odd" if (op.path, op.verb) == (QUEUES, "add") else None
+    filled.editor.set_subaccount("a-1-1", {"speed": "7M/7M"})
+    filled.reconciler.reconcile(1)
+    router.router.edit(LISTED, item(router, LISTED, "10.77.0.1")[".id"], disabled="false")
+    background(filled)
+    assert not active(router)["10.77.0.1"]
+
+
+def test_two_nases_that_are_one_router_do_not_clear_each_other(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    rows = [nas_row(router, "nas1"), nas_row(router, "nas2")]
+    import_site(site, document(rows, [subscriber(n, "nas1" if n < 4 else "nas2") for n in range(1, 7)]), tmp_path)
+    for _ in range(2):
+        for name in ("nas1", "nas2"):
+            (result,) = site.reconciler.apply([name], goal=RESYNC)
+            assert (result.removed, result.drifted) == (0, {})
+    assert len(active(router)) == 6 and len(result.strangers) == 6
+
+
+def test_a_restart_that_was_noticed_is_not_forgotten(filled: Site, router: SimulatedNas, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    filled.reconciler.reconcile(1)
+    with filled.database.write() as session:
+        session.execute(update(Nas).values(pulse_at=1, uptime=10**6))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(filled.observer, "look", killed)
+        filled.reconciler.reconcile(1)
+    assert filled.reconciler.reconcile(1).looked
+
+
+def test_maintenance_stops_a_run(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    import_site(site, document([nas_row(router)], [subscriber(n, "nas1") for n in range(1, 2002)]), tmp_path)
+    written = []
+
+    def progress(nas: str, done: int, due: int) -> None:
+        if not written:
+            site.editor.maintenance("nas1", "fibre being spliced")
+            written.append(len(active(router)))
+
+    (result,) = site.reconciler.apply(["nas1"], progress)
+    assert result.maintenance and not result.ok and [len(active(router))] == written
+
+
+def test_a_set_up_that_fails_does_not_stop_the_rest(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    import_site(site, document([nas_row(router)], [subscriber(n, "nas1") for n in (1, 2)]), tmp_path)
+    site.setup.bootstrap("nas1")
+    site.reconciler.apply(["nas1"])
+    for one in router.router.items(LISTED):
+        if one["list"] == "ebs_marker":
+            router.router.remove(LISTED, one[".id"])
+    router.faults.fail = lambda op: "failure: odd" if op.verb == "add" and op.attributes.get("list") == "ebs_marker" else None
+    site.editor.set_account("a-1", {"balance": "-3"})
+    result = resync(site)
+    assert "odd" in result.problem and not result.failure and active(router) == {"10.77.0.1": False, "10.77.0.2": True}
+
+
+def test_a_record_that_several_want_is_made_once(site: Site, router: SimulatedNas, tmp_path: Path) -> None:
+    add = Path("action_templates/mikrotik/subaccount_add.j2").read_text(encoding="utf-8")
+    add += (
+        '\n/ip pool remove [find name="{{ acc_tariff_name }}"]\n/ip pool add name="{{ acc_tariff_name }}" ranges="10.1.1.0/24"\n'
+    )
+    row = nas_row(router, templates={"subaccount_add": add})
+    import_site(site, document([row], [subscriber(n, "nas1") for n in range(1, 5)]), tmp_path)
+    for _ in range(5):  # their adds stand in each other's way in one batch
+        result = resync(site)
+    assert (result.drifted, result.commands, result.right) == ({}, 0, 4)
