@@ -155,9 +155,11 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _postgresql_connect(connection: Any, _record: Any) -> None:
     """Our queries probe indexes. On a large site the server's own estimate makes it compile them to machine code first, which
-    takes some hundred times as long as they do (https://www.postgresql.org/docs/current/jit-decision.html)."""
+    takes some hundred times as long as they do (https://www.postgresql.org/docs/current/jit-decision.html). A process that sleeps
+    within a transaction (a stopped virtual machine) loses it, so that its locks keep nobody waiting for ever."""
     connection.autocommit = True
     connection.execute("SET jit = off")
+    connection.execute("SET idle_in_transaction_session_timeout = '60s'")
     connection.autocommit = False
 
 

@@ -80,11 +80,15 @@ def check_current(database: Database) -> None:
 # -- using it
 
 
+_PATIENCE = "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+"""A process that sleeps in the middle of taking a job must not keep everybody's edits waiting: a wake-up is only a hint."""
+
+
 def connect_arguments(database: Database) -> dict[str, Any]:
     """For psycopg: the site's database, where names mean the queue's tables."""
     _, arguments = database.engine.dialect.create_connect_args(make_url(database.url))
     arguments.pop("context", None)  # SQLAlchemy's own
-    options = f"{arguments.get('options', '')} -c search_path={SCHEMA}".strip()
+    options = f"{arguments.get('options', '')} -c search_path={SCHEMA} {_PATIENCE}".strip()
     return {"connect_timeout": _CONNECT_SECONDS, **arguments, "options": options}
 
 
