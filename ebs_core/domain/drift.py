@@ -241,7 +241,7 @@ def describe(record: Record, kind: TableKind | None) -> str:
         names = kind.key or next((group for group in (kind.alike or ()) if all(name in record for name in group)), ())
         names = (*kind.place, *(name for name in names if name not in kind.place))
     names = [name for name in names if record.get(name)] or [name for name in record if name != ".id"][:3]
-    return " ".join(record[names[0]] if len(names) == 1 else f"{name}={mask(record[name])}" for name in names)
+    return " ".join(mask(record[name]) if len(names) == 1 else f"{name}={mask(record[name])}" for name in names)
 
 
 def mended(model: DeviceModel, expected: Expected) -> bool:

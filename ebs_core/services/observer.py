@@ -22,6 +22,7 @@ from ebs_core.domain.drift import Expected, Found, Is, Matched, Tags, compare, d
 from ebs_core.domain.errors import EbsError
 from ebs_core.domain.placement import Kind, Presence, Repair, Seen
 from ebs_core.domain.records import DeviceModel, Reading, Record, TableKind, Vitals
+from ebs_core.domain.text import mask
 from ebs_core.ports import Backends, Session
 from ebs_core.services.nases import NasContext
 from ebs_core.services.placements import chunks
@@ -518,7 +519,7 @@ def _without_setup(setup: Expected, rest: list[Found], reading: Reading, lost: l
             continue
         fitting = next((one for one in left if one.table == table and not unequal(record, one.record)), None)
         if fitting is None:
-            lost.append(f"{table}: {' '.join(f'{name}={value}' for name, value in record.items())}")
+            lost.append(f"{table}: {' '.join(f'{name}={mask(value)}' for name, value in record.items())}")
         else:
             left.remove(fitting)
     return left

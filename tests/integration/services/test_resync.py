@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import select, update
 
 from ebs_core.domain.placement import Seen
+from ebs_core.domain.records import Reading
+from ebs_core.domain.text import MASK, Secret
+from ebs_core.services.observer import _without_setup
 from ebs_core.services.reconciler import DRY_RUN, RESYNC
 from ebs_core.services.status import Status, standings
 from ebs_core.storage.tables import ActionLog, Nas, Placement
@@ -376,3 +379,10 @@ def test_a_record_that_several_want_is_made_once(site: Site, router: SimulatedNa
     for _ in range(5):  # their adds stand in each other's way in one batch
         result = resync(site)
     assert (result.drifted, result.commands, result.right) == ({}, 0, 4)
+
+
+def test_a_lost_record_of_the_set_up_is_named_without_its_secret() -> None:
+    lost: list[str] = []
+    reading = Reading({"radius": []}, lambda table, line: {})
+    assert _without_setup([("radius", {"address": "10.0.0.1", "secret": Secret("hunter2")})], [], reading, lost) == []
+    assert lost == [f"radius: address=10.0.0.1 secret={MASK}"]

@@ -125,3 +125,8 @@ def test_people_know_a_record_by_its_key() -> None:
     assert describe({"key": "10.0.0.7", "comment": "x"}, KINDS["set"]) == "10.0.0.7"
     assert describe(entry(7, "10.0.0.7")[1], KINDS["list"]) == "list=on address=10.0.0.7"
     assert describe({".id": "*1", "a": "1", "b": "2", "c": "3", "d": "4"}, None) == "a=1 b=2 c=3"
+
+
+def test_no_secret_is_in_a_records_name() -> None:
+    assert describe({"password": Secret("hunter2")}, None) == MASK
+    assert "hunter2" not in describe({"a": "1", "password": Secret("hunter2")}, None)
