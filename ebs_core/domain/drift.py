@@ -154,7 +154,7 @@ class _Shelf:
             if owner is not None:
                 self._by_tag[one.table, tags.tag(owner)].append(number)
             else:
-                for like in _likenesses(one.table, one.record, kind):
+                for like in likenesses(one.table, one.record, kind):
                     self._by_likeness[like].append(number)
 
     def kind(self, table: str) -> TableKind:
@@ -171,7 +171,7 @@ class _Shelf:
         elif record.get(kind.tag) == tag:
             numbers = self._by_tag.get((table, tag), ())
         else:  # his templates mark their records in another way
-            likes = _likenesses(table, record, kind)
+            likes = likenesses(table, record, kind)
             numbers = next((found for like in likes if (found := self._by_likeness.get(like))), ())
         free = [(number, one[0]) for number in numbers if (one := self._all[number]) is not None]
         if not free:
@@ -194,7 +194,7 @@ def _key(table: str, record: Record, kind: TableKind) -> tuple[str, ...] | None:
     return (table, *values) if all(values) else None
 
 
-def _likenesses(table: str, record: Record, kind: TableKind) -> Iterator[tuple[str, ...]]:
+def likenesses(table: str, record: Record, kind: TableKind) -> Iterator[tuple[str, ...]]:
     """What makes the record the same as another one, in the order of trust."""
     for names in kind.alike:
         values = [record.get(name, "") for name in (*kind.place, *names)]

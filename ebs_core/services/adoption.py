@@ -14,17 +14,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
-from ebs_core.domain.drift import Found, Tags, describe, unequal
+from ebs_core.domain.drift import Found, Tags, describe, likenesses, unequal
 from ebs_core.domain.errors import NasError
 from ebs_core.domain.placement import Applied, Presence, Repair, diff, in_step
 from ebs_core.domain.records import Record
-from ebs_core.domain.text import Secret, mask, redact
+from ebs_core.domain.text import Secret, mask
 from ebs_core.ports import Backends, Session
-from ebs_core.services.applier import INTENT
+from ebs_core.services.applier import send_announced
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.observer import Observer, Survey
 from ebs_core.services.planner import PlannedPlacement, Planner
-from ebs_core.services.results import ResultWriter, StateRow
+from ebs_core.services.results import ResultWriter, StateRow, log_entry
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
 
@@ -140,17 +140,10 @@ class Adopter:
                 Job(one.item.due.placement_id, self._commands(context, survey, one, tags.tag(one.item.due.placement_id)))
                 for one in batch
             ]
-            at = self._clock()
-            log: list[dict[str, Any]] = []
-            announced = [self._entry(context, one.item, at, command, INTENT)
-                         for one, job in zip(batch, jobs, strict=True) for command in job.commands]  # fmt: skip
-            intents = writer.intend((), announced)
-            for one, job, replies in zip(batch, jobs, device.run(jobs, writer.may_send), strict=True):
-                sent = [(command, reply) for command, reply in zip(job.commands, replies, strict=True)
-                        if reply.outcome is not Outcome.NOT_SENT]  # fmt: skip
-                plan.commands += len(sent)
-                log += [self._entry(context, one.item, at, command, reply) for command, reply in sent]
-                bad = next((reply for reply in replies if reply.outcome is not Outcome.OK), None)
+            replies, log, intents = send_announced(device, writer, jobs, self._entries(context, batch))
+            plan.commands += len(log)
+            for one, answers in zip(batch, replies, strict=True):
+                bad = next((reply for reply in answers if reply.outcome is not Outcome.OK), None)
                 if bad is not None:
                     one.failure = bad.output.strip() or bad.outcome.value
             writer.record([_row(one) for one in batch if not one.failure], log, intents)
@@ -168,21 +161,15 @@ class Adopter:
             for command in self._backends.adoption(context.profile, context.transport, match.found.table, match.found.record, tag)
         )
 
-    def _entry(self, context: NasContext, item: PlannedPlacement, at: datetime, command: Command, reply: Reply) -> dict[str, Any]:
-        return {
-            "at": at,
-            "nas": context.name,
-            "account": item.account,
-            "subaccount": item.subaccount,
-            "placement_id": item.due.placement_id,
-            "action": ADOPT,
-            "cause": "an operator adopts what is on the NAS",
-            "command": command.show(),
-            "outcome": reply.outcome.value,
-            "status": reply.status,
-            "output": redact(reply.output, command.values),
-            "duration": reply.duration,
-        }
+    def _entries(self, context: NasContext, batch: Sequence[Adopted]) -> Callable[[Job, Command, Reply], dict[str, Any]]:
+        at, items = self._clock(), {one.item.due.placement_id: one.item for one in batch}
+
+        def entry(job: Job, command: Command, reply: Reply) -> dict[str, Any]:
+            who = {"account": items[job.subject].account, "subaccount": items[job.subject].subaccount}
+            cause = "an operator adopts what is on the NAS"
+            return log_entry(at, context.name, ADOPT, cause, command, reply, placement_id=job.subject, **who)
+
+        return entry
 
 
 def _is_new(item: PlannedPlacement) -> bool:
@@ -196,17 +183,13 @@ def _match(survey: Survey, tags: Tags) -> tuple[dict[int, list[Match]], dict[str
     free = [one for one in survey.found if tags.owner(one.record, survey.kinds[one.table]) is None]
     index: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for number, one in enumerate(free):
-        for names in survey.kinds[one.table].alike:
-            if key := _key(one.table, one.record, names, survey.kinds[one.table].place):
-                index[key].append(number)
+        for like in likenesses(one.table, one.record, survey.kinds[one.table]):
+            index[like].append(number)
     wanted: dict[int, list[tuple[int, str, Record]]] = defaultdict(list)
     for subject, table, record in _expected(survey):
-        for names in survey.kinds[table].alike:
-            key = _key(table, record, names, survey.kinds[table].place)
-            if numbers := index.get(key, ()) if key else ():
-                for number in numbers:
-                    wanted[number].append((subject, table, record))
-                break
+        likes = likenesses(table, record, survey.kinds[table])
+        for number in next((numbers for like in likes if (numbers := index.get(like))), ()):
+            wanted[number].append((subject, table, record))
     several: dict[tuple[int, int], int] = defaultdict(int)
     for takers in wanted.values():
         for subject, _, record in takers:
@@ -237,11 +220,6 @@ def _expected(survey: Survey) -> Iterator[tuple[int, str, Record]]:
         for table, record in records:
             if table in survey.kinds:
                 yield subject, table, record
-
-
-def _key(table: str, record: Record, names: Sequence[str], place: Sequence[str]) -> tuple[str, ...] | None:
-    values = [record.get(name, "") for name in (*place, *names)]
-    return (table, *names, *values) if all(values) else None
 
 
 def _tagged(context: NasContext, survey: Survey, one: Adopted) -> Iterable[Found]:

@@ -25,7 +25,7 @@ from ebs_core.domain.placement import Applied, Kind, Step, confirmed, cuts_off, 
 from ebs_core.domain.text import redact
 from ebs_core.ports import Session
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
-from ebs_core.services.results import ResultWriter, StateRow
+from ebs_core.services.results import ResultWriter, StateRow, log_entry
 
 _DELETES = frozenset({Kind.DELETE})
 """They go first: an address that moves from one subscriber to another is free before it is taken."""
@@ -285,20 +285,33 @@ class Applier:
         self, work: _Work, action: str, step: Step, command: Command | None, reply: Reply, at: datetime
     ) -> dict[str, Any]:
         item = work.item
-        return {
-            "at": at,
-            "nas": self._plan.name,
-            "account": item.account,
-            "subaccount": item.subaccount,
-            "placement_id": item.due.placement_id,
-            "action": action,
-            "cause": item.reason(step),
-            "command": command.show() if command else "",
-            "outcome": reply.outcome.value,
-            "status": reply.status,
-            "output": redact(reply.output, command.values) if command else reply.output,
-            "duration": reply.duration,
-        }
+        return log_entry(
+            at,
+            self._plan.name,
+            action,
+            item.reason(step),
+            command,
+            reply,
+            account=item.account,
+            subaccount=item.subaccount,
+            placement_id=item.due.placement_id,
+        )
+
+
+def send_announced(
+    session: Session, writer: ResultWriter, jobs: Sequence[Job], entry: Callable[[Job, Command, Reply], dict[str, Any]]
+) -> tuple[list[tuple[Reply, ...]], list[dict[str, Any]], list[int]]:
+    """Send what belongs to no plan: replies per job, the log of what was sent, and the intents that it replaces (both are for
+    ``ResultWriter.record``). ``entry`` makes the log's rows."""
+    intents = writer.intend((), [entry(job, command, INTENT) for job in jobs for command in job.commands])
+    replies = session.run(jobs, writer.may_send)
+    log = [
+        entry(job, command, reply)
+        for job, answers in zip(jobs, replies, strict=True)
+        for command, reply in zip(job.commands, answers, strict=True)
+        if reply.outcome is not Outcome.NOT_SENT
+    ]
+    return replies, log, intents
 
 
 _OCCUPYING = ("subacc_ipn_ip_address", "subacc_vpn_ip_address", "subacc_username")

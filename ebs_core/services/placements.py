@@ -18,6 +18,11 @@ Pair = tuple[int, int | None, int]
 """Account, subaccount (None: the account itself) and NAS, by id."""
 
 
+def label_of(account: str, subaccount: str | None) -> str:
+    """Whose placement it is, for people."""
+    return f"{account} / {subaccount}" if subaccount else account
+
+
 def chunks(ids: Collection[int]) -> Iterator[Sequence[int]]:
     """Sorted, in pieces that a statement can hold."""
     ordered = sorted(ids)

@@ -21,7 +21,7 @@ from ebs_core.domain.speed import Speed
 from ebs_core.domain.text import Rendered
 from ebs_core.ports import Backends
 from ebs_core.services.nases import NasCatalogue, NasContext
-from ebs_core.services.placements import chunks
+from ebs_core.services.placements import chunks, label_of
 from ebs_core.services.scan import ALL, Due, Selection, record_actions, scan, watched
 from ebs_core.services.variables import Facts, collect, keep, restore
 from ebs_core.storage.database import Database
@@ -52,7 +52,7 @@ class PlannedPlacement:
 
     @property
     def label(self) -> str:
-        return f"{self.account} / {self.subaccount}" if self.subaccount else self.account
+        return label_of(self.account, self.subaccount)
 
     def reason(self, step: Step) -> str:
         return f"{step.reason}: {self.why}" if step.kind is Kind.DISABLE and self.why else step.reason

@@ -11,24 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import case, exists, select
+from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session as DatabaseSession
 
-from ebs_core.domain.commands import Command, Job, Outcome, Reply
+from ebs_core.domain.commands import Job, Outcome
 from ebs_core.domain.drift import Found
 from ebs_core.domain.errors import EbsError, NasError, StorageError
 from ebs_core.domain.placement import BlastRadius, Repair
 from ebs_core.domain.records import Vitals
-from ebs_core.domain.text import redact
 from ebs_core.ports import Backends, Session
-from ebs_core.services.applier import INTENT, Applier, NasResult, Progress, renewed
+from ebs_core.services.applier import Applier, NasResult, Progress, renewed, send_announced
 from ebs_core.services.nases import NasCatalogue, NasContext
 from ebs_core.services.observer import SHOWN, Findings, Observer
 from ebs_core.services.pauses import HOLD_PAUSE_MS, Schedule, pause_ms
 from ebs_core.services.planner import NasPlan, PlannedPlacement, Planner
-from ebs_core.services.results import ResultWriter
+from ebs_core.services.results import ResultWriter, log_entry
 from ebs_core.services.rollouts import advance
 from ebs_core.services.scan import ALL, CHANGED, Selection, tryable
 from ebs_core.services.setup import NasSetup
@@ -237,7 +237,7 @@ class _Work:
         self._writer.mark(findings.due)
         self._writer.observed(findings.rows, self._parts.clock())
         held_orphans = self._remove(context, device, findings.orphans)
-        self._report(context, findings, held_orphans)
+        self._report(findings, held_orphans)
         return findings.due
 
     def _set_up(self, context: NasContext, device: Session) -> None:
@@ -271,9 +271,8 @@ class _Work:
         result = self._result
         result.right = findings.right
         result.drifted |= findings.drifted
-        describe = self._describe(context)
+        describe, owners = partial(self._parts.observer.describe, context), self._owners(findings.strangers)
         result.orphans = [describe(one) for one in findings.orphans]
-        owners = self._owners(findings.strangers)
         result.strangers = [describe(one) + owners(one) for one in findings.strangers]
         result.lost = findings.lost
         result.repairs = {label: _words(repair) for label, repair in findings.repairs.items()}
@@ -294,18 +293,14 @@ class _Work:
 
         return owner
 
-    def _describe(self, context: NasContext) -> Callable[[Found], str]:
-        return lambda one: self._parts.observer.describe(context, one)
-
-    def _report(self, context: NasContext, findings: Findings, held_orphans: bool) -> None:
+    def _report(self, findings: Findings, held_orphans: bool) -> None:
         now = self._now()
-        describe = self._describe(context)
         report = {
             "tables": findings.places,
             "right": findings.right,
             "found": dict(list(findings.drifted.items())[:SHOWN]),
             "found_count": len(findings.drifted),
-            "orphans": [describe(one) for one in findings.orphans[:SHOWN]],
+            "orphans": self._result.orphans[:SHOWN],
             "orphan_count": len(findings.orphans),
             "orphans_held": held_orphans,
             "strangers": self._result.strangers[:SHOWN],
@@ -327,11 +322,12 @@ class _Work:
         if not orphans:
             return False
         with self._parts.database.read() as session:
-            placements = session.scalars(select(Placement.id).where(Placement.nas_id == self._nas_id)).all()
+            count = select(func.count()).select_from(Placement).where(Placement.nas_id == self._nas_id)
+            placements = session.scalar(count) or 0
             if session.scalar(select(Nas.maintenance).where(Nas.id == self._nas_id)) is not None:
                 return False
         owners = len(orphans)
-        if BlastRadius().holds(owners, len(placements) + owners, context.facts.nas.released):
+        if BlastRadius().holds(owners, placements + owners, context.facts.nas.released):
             self._result.held, self._result.orphans_held = True, owners
             return True
         jobs = []
@@ -339,31 +335,14 @@ class _Work:
             commands = self._parts.backends.removal(context.profile, context.transport, one.table, one.record)
             if commands:
                 jobs.append(Job(number, commands))
-        log: list[dict[str, Any]] = []
-        at = self._parts.clock()
-        intents = self._writer.intend((), [self._entry(context, at, one, INTENT) for job in jobs for one in job.commands])
-        for job, replies in zip(jobs, device.run(jobs, self._writer.may_send), strict=True):
-            self._result.removed += all(reply.outcome is Outcome.OK for reply in replies)
-            self._result.commands += len(replies)
-            log += [self._entry(context, at, command, reply) for command, reply in zip(job.commands, replies, strict=True)]
+        at, cause = self._parts.clock(), "it has our tag and nobody wants it"
+        replies, log, intents = send_announced(
+            device, self._writer, jobs, lambda _job, one, reply: log_entry(at, context.name, REMOVE_ORPHAN, cause, one, reply)
+        )
         self._writer.record((), log, intents)
+        self._result.removed += sum(all(reply.outcome is Outcome.OK for reply in answers) for answers in replies)
+        self._result.commands += len(log)
         return False
-
-    def _entry(self, context: NasContext, at: datetime, command: Command, reply: Reply) -> dict[str, Any]:
-        return {
-            "at": at,
-            "nas": context.name,
-            "account": "",
-            "subaccount": "",
-            "placement_id": None,
-            "action": REMOVE_ORPHAN,
-            "cause": "it has our tag and nobody wants it",
-            "command": command.show(),
-            "outcome": reply.outcome.value,
-            "status": reply.status,
-            "output": redact(reply.output, command.values),
-            "duration": reply.duration,
-        }
 
     # -- sending
 

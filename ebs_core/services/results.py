@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from ebs_core.domain.commands import Command, Reply
 from ebs_core.domain.placement import Applied, Presence, Repair, Seen
+from ebs_core.domain.text import redact
 from ebs_core.services.pauses import pause_ms
-from ebs_core.services.placements import chunks
+from ebs_core.services.placements import chunks, label_of
 from ebs_core.storage import clock
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import Lease
@@ -21,6 +23,35 @@ from ebs_core.storage.tables import Account, ActionLog, Nas, Placement, Subaccou
 
 _placements: Any = Placement.__table__
 _log: Any = ActionLog.__table__
+
+
+def log_entry(
+    at: datetime,
+    nas: str,
+    action: str,
+    cause: str,
+    command: Command | None,
+    reply: Reply,
+    *,
+    account: str = "",
+    subaccount: str = "",
+    placement_id: int | None = None,
+) -> dict[str, Any]:
+    """A row of the action log, without secrets. No ``command``: nothing could be rendered."""
+    return {
+        "at": at,
+        "nas": nas,
+        "account": account,
+        "subaccount": subaccount,
+        "placement_id": placement_id,
+        "action": action,
+        "cause": cause,
+        "command": command.show() if command else "",
+        "outcome": reply.outcome.value,
+        "status": reply.status,
+        "output": redact(reply.output, command.values) if command else reply.output,
+        "duration": reply.duration,
+    }
 
 
 def _lock(connection: Connection, ids: Sequence[int]) -> None:
@@ -133,10 +164,6 @@ class ResultWriter:
                     connection.execute(statement, found)
             self._lease.guard(session)
 
-    def log(self, entries: Sequence[dict[str, Any]]) -> None:
-        """What was sent for no placement."""
-        self.record((), entries)
-
     def mark(self, ids: Collection[int]) -> None:
         """These are not as desired although nobody marked them: a template of the program changed, or time did its work."""
         for some in chunks(ids):
@@ -149,7 +176,9 @@ class ResultWriter:
 
     def nas(self, **values: Any) -> None:
         """Columns of the NAS's own row."""
-        self._write_nas(values)
+        with self._database.write() as session:
+            session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
+            self._lease.guard(session)
 
     def use_release(self, known: int, used: int) -> int:
         """So many of the ``known`` that an operator released were cut off; what is left. What he released meanwhile stays."""
@@ -175,8 +204,7 @@ class ResultWriter:
         )
         with self._database.read() as session:
             return {
-                id_: (f"{account} / {subaccount}" if subaccount else account, values or {})
-                for id_, account, subaccount, values in session.execute(query)
+                id_: (label_of(account, subaccount), values or {}) for id_, account, subaccount, values in session.execute(query)
             }
 
     def close(
@@ -195,11 +223,6 @@ class ResultWriter:
                     values["released"] = 0
             if orphans_held and there > before.released:
                 values["resync_at"] = 0
-            session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
-            self._lease.guard(session)
-
-    def _write_nas(self, values: dict[str, Any]) -> None:
-        with self._database.write() as session:
             session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
             self._lease.guard(session)
 

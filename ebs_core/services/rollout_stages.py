@@ -20,7 +20,7 @@ from ebs_core.domain.speed import Speed
 from ebs_core.services.canary import Stage, State
 from ebs_core.services.edit import set_speed
 from ebs_core.services.nases import overrides
-from ebs_core.services.placements import mark_changed
+from ebs_core.services.placements import label_of, mark_changed
 from ebs_core.services.status import difference
 from ebs_core.services.templates import put_template
 from ebs_core.storage.tables import Account, Nas, Placement, Rollout, Subaccount, Tariff
@@ -114,7 +114,7 @@ def troubles(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[int
         .order_by(Placement.id)
     )
     for id_, failure, differences, attempts, account, subaccount, nas in session.execute(query):
-        who = f"{account} / {subaccount}" if subaccount else account
+        who = label_of(account, subaccount)
         found = [str(difference(one)) for one in differences or ()]
         yield id_, f"NAS {nas}, {who}", failure or (found[0] if found else "it differs from what was sent"), attempts
 

@@ -11,6 +11,7 @@ from ebs_core.domain.errors import NotFound
 from ebs_core.domain.placement import Seen
 from ebs_core.domain.speed import FIGURES, Speed
 from ebs_core.services.canary import LIVE, Stage, State
+from ebs_core.services.placements import label_of
 from ebs_core.services.rollout_stages import admitted, concerned, members, troubles
 from ebs_core.storage.tables import Account, Nas, Placement, Rollout, Subaccount, Tariff
 
@@ -45,7 +46,7 @@ def rollout_card(session: Session, rollout_id: int) -> View:
     card["waiting_for"] = [_waits(session.get_one(Nas, id_)) for id_ in rollout.waiting] if rollout.state == State.RUNNING else []
     if rollout.stage == Stage.SOME:
         query = members(Account.username, Subaccount.username).where(admitted(rollout)).order_by(Placement.id)
-        card["first"] = [f"{account} / {sub}" if sub else account for account, sub in session.execute(query)]
+        card["first"] = [label_of(account, subaccount) for account, subaccount in session.execute(query)]
     return card
 
 

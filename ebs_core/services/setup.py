@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ebs_core.crypto import SecretBox
 from ebs_core.domain.commands import Command, Job, Outcome, Reply
 from ebs_core.domain.errors import HostKeyChanged, HostKeyUnknown, NasError
 from ebs_core.domain.text import redact
 from ebs_core.ports import Backends, Session
-from ebs_core.services.applier import INTENT
+from ebs_core.services.applier import send_announced
 from ebs_core.services.nases import NasCatalogue, NasContext
-from ebs_core.services.results import ResultWriter
+from ebs_core.services.results import ResultWriter, log_entry
 from ebs_core.services.variables import VARIABLES, Facts, collect
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import held
@@ -117,34 +117,20 @@ class NasSetup:
         if commands is None:
             commands = self.bootstrap_commands_of(context)
         at = self._clock()
-        intents = writer.intend((), [self._entry(context.name, cause, command, INTENT, at) for command in commands])
-        (replies,) = session.run([Job(0, commands)], writer.may_send)
+        (replies,), log, intents = send_announced(
+            session,
+            writer,
+            [Job(0, commands)],
+            lambda _job, one, reply: log_entry(at, context.name, BOOTSTRAP, cause, one, reply),
+        )
+        writer.record((), log, intents)
         done = [
             (command, replace(reply, output=redact(reply.output, command.values)))
             for command, reply in zip(commands, replies, strict=True)
         ]
-        sent = [(command, reply) for command, reply in done if reply.outcome is not Outcome.NOT_SENT]
-        writer.record((), [self._entry(context.name, cause, command, reply, at) for command, reply in sent], intents)
         if all(reply.outcome is Outcome.OK for _, reply in done):
             writer.nas(bootstrapped_at=self._clock())
         return done
-
-    @staticmethod
-    def _entry(nas: str, cause: str, command: Command, reply: Reply, at: datetime) -> dict[str, Any]:
-        return {
-            "at": at,
-            "nas": nas,
-            "account": "",
-            "subaccount": "",
-            "placement_id": None,
-            "action": BOOTSTRAP,
-            "cause": cause,
-            "command": command.show(),
-            "outcome": reply.outcome.value,
-            "status": reply.status,
-            "output": reply.output,
-            "duration": reply.duration,
-        }
 
 
 def _key_problem(nas: str, trusted: str | None, shown: str) -> NasError | None:

@@ -15,6 +15,7 @@ from ebs_core.domain.rules import AccessType, AccountStatus
 from ebs_core.domain.speed import FIGURES, Speed
 from ebs_core.services.edit import find_account
 from ebs_core.services.nases import NasContext
+from ebs_core.services.placements import label_of
 from ebs_core.services.planner import NasPlan, why_off
 from ebs_core.services.status import Status, counts, difference, standings
 from ebs_core.services.variables import Facts
@@ -156,8 +157,7 @@ def drift(session: Session, context: NasContext) -> View:
         .order_by(Account.username, Subaccount.username)
     )
     rows = [
-        (f"{account} / {subaccount}" if subaccount else account, seen, differences)
-        for account, subaccount, seen, differences in session.execute(query)
+        (label_of(account, subaccount), seen, differences) for account, subaccount, seen, differences in session.execute(query)
     ]
     return {
         "nas": nas.name,

@@ -14,7 +14,6 @@ from nas_backends.dialects.linux_spelling import address, class_id, family, mac,
 VERBS = frozenset("add replace change del delete append prepend".split())
 ROUTE_TYPES = frozenset("unicast local broadcast multicast throw unreachable prohibit blackhole nat".split())
 _TABLES = {"254": "main", "255": "local", "253": "default"}
-_ROUTE_WORDS = frozenset("via dev metric preference priority table proto protocol src mtu scope tos dsfield".split())
 _PROTOCOLS = {"2": "kernel", "3": "boot", "4": "static"}
 
 
