@@ -8,6 +8,7 @@ Third-party exceptions are translated into it at one boundary each (a transport,
     │   ├── BadFile                a site file, with every bad row
     │   └── TemplateError          a template, with file, line and column of every problem
     ├── StorageError               the database cannot be used
+    │   ├── DatabaseAway           it does not answer, and may come back by itself
     │   └── SecretDamaged          one stored secret cannot be read
     ├── SkeletonError              a rendered template that no dialect of its profile can parse, with the offset
     ├── UnquotableValue            a value that this kind of NAS cannot be given as plain data
@@ -90,6 +91,10 @@ class TemplateError(ProblemsError):
 
 class StorageError(EbsError):
     """The database is missing, too old, locked or broken."""
+
+
+class DatabaseAway(StorageError):
+    """The database server does not answer, is starting or is going down. It may come back by itself."""
 
 
 class SecretDamaged(StorageError):

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ebs_core.domain.errors import StorageError
+from ebs_core.domain.errors import DatabaseAway, StorageError
 
 _BUSY_SECONDS = 30
 _LOOK_SECONDS = (0.001, 0.004)
@@ -95,7 +95,8 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StorageError(f"database {self.name}: {_first_line(error.orig)}", remedy=remedy_for(str(error.orig))) from error
+            problem = DatabaseAway if _is_away(error) else StorageError
+            raise problem(f"database {self.name}: {_first_line(error.orig)}", remedy=remedy_for(str(error.orig))) from error
         except SQLAlchemyError as error:
             raise StorageError(f"database {self.name}: {_first_line(error)}") from error
 
@@ -191,6 +192,16 @@ def _take_the_writers_place(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # in vain, but the engine has to see what is wrong
     finally:
         driver.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}").close()
+
+
+_GOING_DOWN_OR_UP = ("08", "57P0")
+"""Connection exceptions, and operator intervention: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """A server that refuses a connection gives no code. SQLite's errors never have one: a file is there or not."""
+    state = getattr(error.orig, "sqlstate", "")
+    return isinstance(error, OperationalError) and (state is None or state.startswith(_GOING_DOWN_OR_UP))
 
 
 def _first_line(error: object) -> str:

@@ -40,10 +40,6 @@ def serve(state: State, threads: int, log_level: str) -> int:
 @pass_state
 def worker(state: State, threads: int, log_level: str) -> int:
     """Help to keep every NAS in sync: one of any number of processes on a PostgreSQL site."""
-    if not uses_queue(state.site.database):
-        raise InputError(
-            "worker processes need PostgreSQL, and this site is on SQLite", remedy="'ebs serve' does all the work there"
-        )
     return _run(state, threads, log_level, "worker")
 
 
@@ -51,7 +47,17 @@ def _run(state: State, threads: int, log_level: str, name: str) -> int:
     _log_to_stderr(log_level)
     site = state.site
     site.secrets  # noqa: B018 - a missing key is said now, not by every NAS
-    return daemon.run(site.background(threads), f"{name} on {site.database.name}, {threads} threads")
+
+    def prepare() -> daemon.Engine:
+        if name == "worker" and not uses_queue(site.database):
+            raise InputError(
+                "worker processes need PostgreSQL, and this site is on SQLite", remedy="'ebs serve' does all the work there"
+            )
+        background = site.background(threads)
+        logging.getLogger("ebs").info("%s on %s, %d threads", name, site.database.name, threads)
+        return background
+
+    return daemon.run(prepare, name)
 
 
 class _OneLine(logging.Formatter):

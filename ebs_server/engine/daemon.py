@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+from ebs_core.domain.errors import DatabaseAway
+
+TRY_AGAIN_SECONDS = 0.5
 LEAVE_SECONDS = 8.0
 """What is being sent may take so long to be finished and recorded."""
 _log = logging.getLogger("ebs")
@@ -29,13 +34,17 @@ class Engine(Protocol):
         """Wait for the end of what was begun; False if something still runs after so long."""
 
 
-def run(engine: Engine, name: str) -> int:
-    """Until SIGTERM or SIGINT; the exit status. A second signal ends the process at once."""
+def run(prepare: Callable[[], Engine], name: str) -> int:
+    """Until SIGTERM or SIGINT; the exit status. A second signal ends the process at once. A database that is away when the
+    process starts is waited for, as one that goes away later is."""
     with _signals() as wait:
+        engine = _prepared(prepare, wait)
+        if engine is None:
+            return 0
         engine.start()
         tell_systemd("READY=1")
         _log.info("%s: started", name)
-        wait()
+        wait(None)
         tell_systemd("STOPPING=1")
         _log.info("%s: stopping", name)
         engine.stop()
@@ -48,9 +57,23 @@ def run(engine: Engine, name: str) -> int:
         os._exit(0)  # the leases of a process that has ended are taken at once
 
 
+def _prepared(prepare: Callable[[], Engine], wait: Callable[[float], bool]) -> Engine | None:
+    """None: a signal came first."""
+    said = ""
+    while True:
+        try:
+            return prepare()
+        except DatabaseAway as error:
+            if str(error) != said:
+                said = str(error)
+                _log.warning("%s; it is waited for", said)
+        if wait(TRY_AGAIN_SECONDS):
+            return None
+
+
 @contextmanager
-def _signals() -> Iterator[Callable[[], None]]:
-    """Gives a function that waits for the first signal."""
+def _signals() -> Iterator[Callable[[float | None], bool]]:
+    """Gives a function that waits for the first signal; False if none came within so many seconds."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     received: list[int] = []
@@ -63,9 +86,15 @@ def _signals() -> Iterator[Callable[[], None]]:
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
-    def wait() -> None:
+    def wait(seconds: float | None = None) -> bool:
+        deadline = None if seconds is None else time.monotonic() + seconds
         while not received:
-            os.read(reader, 1)
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            if select.select([reader], [], [], left)[0]:
+                os.read(reader, 1)
+        return True
 
     try:
         yield wait

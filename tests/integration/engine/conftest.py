@@ -120,8 +120,15 @@ def process(url: str, journal: Path, mode: str = "settle") -> Iterator[subproces
 
 
 @pytest.fixture
-def own_server() -> Iterator[tuple[str, Callable[[], None]]]:
+def own_server(controlled_server: tuple[str, Callable[..., None]]) -> tuple[str, Callable[[], None]]:
     """The URL of a server of our own, and how to restart it."""
+    url, control = controlled_server
+    return url, lambda: control("restart", "-m", "immediate")
+
+
+@pytest.fixture
+def controlled_server() -> Iterator[tuple[str, Callable[..., None]]]:
+    """The URL of a server of our own, and pg_ctl with the words for it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ebs-postgres-", ignore_cleanup_errors=True)))
         folder.chmod(0o711)
@@ -139,4 +146,4 @@ def own_server() -> Iterator[tuple[str, Callable[[], None]]]:
             )
 
         stack.callback(lambda: control("stop", "-m", "immediate"))
-        yield url, lambda: control("restart", "-m", "immediate")
+        yield url, control

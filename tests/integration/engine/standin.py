@@ -116,7 +116,7 @@ def main(url: str, journal: str, mode: str) -> int:
     for name in ("procrastinate", "psycopg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with background(StandIn(Database(url), Path(journal), hang=mode == "hang")) as engine:
-        return daemon.run(engine, "stand-in")
+        return daemon.run(lambda: engine, "stand-in")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,28 @@ def test_a_restart_of_postgresql_is_survived(own_server: tuple[str, Callable[[],
     site.close()
 
 
+@pytest.mark.parametrize("words", [("worker",), ("serve", "--threads", "2")])
+def test_a_process_that_starts_while_postgresql_is_away_waits_for_it(
+    controlled_server: tuple[str, Callable[..., None]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    url, control = controlled_server
+    site = make_site(postgres.new_database(url, "site"), tmp_path)
+    load(site, tmp_path, document(1))
+    site.close()
+    control("stop", "-m", "immediate")
+    with ebs(site, *words) as waiting, ebs(site, *words) as impatient:
+        said(waiting, b"it is waited for")
+        said(impatient, b"it is waited for")
+        impatient.terminate()
+        assert impatient.wait(30) == 0, "a signal ends the waiting"
+        control("restart")
+        said(waiting, words[0].encode() + b": started")
+        said(waiting, b"NAS nas1: ")
+        waiting.terminate()
+        assert waiting.wait(30) == 0
+        waiting.communicate()
+
+
 def idle_workers(site: Site) -> int:
     """Connections that listen for jobs."""
     with site.database.read() as session:
