@@ -34,7 +34,7 @@ def _columns(row: Any, leave_out: Sequence[str] = ()) -> View:
     """Every column but the secret ones, which are only said to be there."""
     view: View = {}
     for column in row.__table__.columns.keys():  # noqa: SIM118
-        if column in leave_out:
+        if column == "version" or column in leave_out:
             continue
         value = getattr(row, column)
         view[column] = bool(value) if column in ("password", "secret") else _plain(value)

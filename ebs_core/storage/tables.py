@@ -111,6 +111,9 @@ class Nas(Base):
     """Why nothing is to be sent to it for now, by an operator."""
     released: Mapped[int] = mapped_column(default=0)
     """How many placements an operator allowed the next plan to cut off (see the blast radius)."""
+    version: Mapped[int] = mapped_column(server_default="1", init=False)
+    """Grows with every edit by a person."""
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     lease_owner: Mapped[str | None] = mapped_column(default=None)
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     """The fencing token: every write of a result checks that it is still its own."""
@@ -161,6 +164,9 @@ class Tariff(Base):
     min_upload: Mapped[int] = mapped_column(BigInteger, default=0)
     priority: Mapped[int] = mapped_column(SmallInteger, default=DEFAULT_PRIORITY)
     comment: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column(server_default="1", init=False)
+    """Grows with every edit by a person."""
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     # Named by the original's templates; the engines behind them are billing's
     cost: Mapped[Decimal] = mapped_column(default=Decimal(0))
     reset_tarif_cost: Mapped[bool] = mapped_column(default=False)
@@ -234,6 +240,9 @@ class Account(Base):
     ipn_speed: Mapped[str] = mapped_column(default="")
     """The account's own speed (``Speed.encode``), or empty."""
     vpn_speed: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column(server_default="1", init=False)
+    """Grows with every edit by a person."""
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
@@ -312,6 +321,9 @@ class Subaccount(Base):
     ipv4_ipn_pool_id: Mapped[int | None] = mapped_column(default=None)
     ipv4_vpn_pool_id: Mapped[int | None] = mapped_column(default=None)
     comment: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column(server_default="1", init=False)
+    """Grows with every edit by a person."""
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
@@ -438,3 +450,132 @@ class Rollout(Base):
     """Who was failing already when he was admitted: by placement id, ``[what, tries]``."""
     reason: Mapped[str | None] = mapped_column(default=None)
     """Why it was stopped, for people."""
+
+
+class Operator(Base):
+    """A person, or a program, that works with EBS."""
+
+    __tablename__ = "operator"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    """``ebs_core.domain.permissions.Role``."""
+    password: Mapped[str]
+    """Its argon2id hash."""
+    created_at: Mapped[datetime]
+    full_name: Mapped[str] = mapped_column(default="")
+    totp: Mapped[str | None] = mapped_column(default=None)
+    """Sealed secret of the second factor (RFC 6238); None: a password is enough."""
+    totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The time step of the last code that was taken: no code is taken twice."""
+    networks: Mapped[list[str]] = mapped_column(JSON, default_factory=list)
+    """From where he may log in, in CIDR notation; empty: from everywhere."""
+    disabled: Mapped[bool] = mapped_column(default=False)
+    failures: Mapped[int] = mapped_column(default=0)
+    """Wrong passwords in a row."""
+    locked_until: Mapped[datetime | None] = mapped_column(default=None)
+    version: Mapped[int] = mapped_column(server_default="1", init=False)
+    """Grows with every edit by a person."""
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class Credential(Base):
+    """What an operator shows with each request: a session, or an API token. Only its digest is kept."""
+
+    __tablename__ = "credential"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operator.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    """``session`` or ``token``."""
+    digest: Mapped[str] = mapped_column(unique=True)
+    """SHA-256 of 256 random bits, in hexadecimal digits."""
+    role: Mapped[str]
+    """What it may do at most."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    """Where it was made or used last."""
+    used_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Audit(Base):
+    """Who did what, and what was refused. Rows are only ever added. Names are copied: it outlives what it tells of."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_operator_at", "operator", "at"), Index("ix_audit_kind_name_at", "kind", "name", "at"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    operator: Mapped[str]
+    address: Mapped[str]
+    """Where from: an IP address, or ``local`` for the command line."""
+    act: Mapped[str]
+    """Object and verb, as ``account.set``."""
+    kind: Mapped[str]
+    """Of the object: ``account``, ``NAS``, …"""
+    name: Mapped[str]
+    """Of the object."""
+    detail: Mapped[dict[str, Any]]
+    """What changed (``{field: [before, after]}``, secrets masked), or what else there is to say."""
+    refused: Mapped[str] = mapped_column(default="")
+    """Why it was not done; empty: it was done."""
+
+
+class Event(Base):
+    """Something changed that people may be looking at. Written in the transaction that changes it; kept for an hour or so."""
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    at: Mapped[int] = mapped_column(BigInteger)
+    """Milliseconds since 1970 by the database's clock."""
+    transaction: Mapped[int] = mapped_column(BigInteger)
+    """PostgreSQL's number of the transaction: commits come in another order than ids. 0 on SQLite, which has one writer."""
+    topic: Mapped[str]
+    """``ebs_core.storage.events.Topic``."""
+    ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    """Of what changed; None: too many to name."""
+
+
+class Operation(Base):
+    """Long work that an operator asked for: it goes on without him, shows how far it is, and can be cancelled."""
+
+    __tablename__ = "operation"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    kind: Mapped[str]
+    operator: Mapped[str]
+    created_at: Mapped[datetime]
+    state: Mapped[str]
+    """``running``, ``done``, ``failed``, ``cancelled`` or ``lost`` (its process ended)."""
+    request: Mapped[dict[str, Any]]
+    total: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    cancel: Mapped[bool] = mapped_column(default=False)
+    """Somebody asked for its end."""
+    beat_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    """When its process last wrote here (milliseconds since 1970 by the database's clock)."""
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+
+
+class Answer(Base):
+    """What was answered to a request with an Idempotency-Key: it is answered again instead of being done twice."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("operator", "key"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
+    operator: Mapped[str]
+    key: Mapped[str]
+    fingerprint: Mapped[str]
+    """Of the request: the same key with another request is a mistake."""
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    status: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    """None: it is being done."""
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    headers: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+
