@@ -11,8 +11,10 @@ from ebs_core.config import Config
 from ebs_core.crypto import SecretBox
 from ebs_core.services.adoption import Adopter
 from ebs_core.services.applier import utc_now
+from ebs_core.services.audit import SYSTEM, Actor
 from ebs_core.services.editor import Editor
 from ebs_core.services.importer import Importer
+from ebs_core.services.nas_editor import NasEditor
 from ebs_core.services.nases import NasCatalogue
 from ebs_core.services.observer import Observer
 from ebs_core.services.pauses import Schedule
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 class Site:
     """One provider's EBS: its database, its key, its kinds of NAS. Parts are made when first used."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, actor: Actor = SYSTEM) -> None:
         self.config = config
+        self.actor = actor
+        """On whose behalf it edits."""
         self.jobs: job_queue.JobQueue | None = None
         """Of a PostgreSQL site, once its database is open."""
 
@@ -103,15 +107,19 @@ class Site:
 
     @cached_property
     def importer(self) -> Importer:
-        return Importer(self.database, self.renderer, self.secrets, self.trial, utc_now)
+        return Importer(self.database, self.renderer, self.secrets, self.trial, utc_now, self.actor)
 
     @cached_property
     def editor(self) -> Editor:
-        return Editor(self.database, self.renderer, self.secrets, self.trial, utc_now)
+        return Editor(self.database, self.renderer, self.secrets, self.trial, utc_now, self.actor)
+
+    @cached_property
+    def nas_editor(self) -> NasEditor:
+        return NasEditor(self.database, self.renderer, self.secrets, utc_now, self.actor)
 
     @cached_property
     def rollouts(self) -> Rollouts:
-        return Rollouts(self.database, self.renderer, self.trial, utc_now)
+        return Rollouts(self.database, self.renderer, self.trial, utc_now, self.actor)
 
     @cached_property
     def setup(self) -> NasSetup:

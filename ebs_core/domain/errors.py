@@ -5,6 +5,8 @@ Third-party exceptions are translated into it at one boundary each (a transport,
     EbsError
     ├── InputError                 what a person gave is wrong; nothing was changed (exit status 2)
     │   ├── NotFound               a name that nothing has
+    │   ├── Conflict               somebody else changed it meanwhile
+    │   ├── BadFields              values of an object, with the reason for each
     │   ├── BadFile                a site file, with every bad row
     │   └── TemplateError          a template, with file, line and column of every problem
     ├── StorageError               the database cannot be used
@@ -25,7 +27,7 @@ Third-party exceptions are translated into it at one boundary each (a transport,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -51,6 +53,18 @@ class InputError(EbsError):
 
 class NotFound(InputError):
     """A name that nothing has."""
+
+
+class Conflict(InputError):
+    """The object is not any more what the edit was made for: somebody else changed it meanwhile."""
+
+
+class BadFields(InputError):
+    """Values that an object cannot have: ``fields`` has the reason for each, by field name."""
+
+    def __init__(self, of: str, fields: Mapping[str, str], *, remedy: str = "") -> None:
+        super().__init__("\n".join(f"{of}: {name}: {reason}" for name, reason in fields.items()), remedy=remedy)
+        self.fields = dict(fields)
 
 
 @dataclass(frozen=True, slots=True)

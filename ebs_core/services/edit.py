@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ebs_core.crypto import SecretBox
-from ebs_core.domain.errors import InputError, NotFound, SecretDamaged
+from ebs_core.domain.errors import BadFields, InputError, NotFound, SecretDamaged
 from ebs_core.domain.speed import FIGURES, Speed
 from ebs_core.services.canary import check_speed_is_free
 from ebs_core.services.fields import ACCOUNT, NAS, SUBACCOUNT, TARIFF, Field, parse_all
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Subaccount, Tariff
+
+_T = TypeVar("_T", Nas, Account, Subaccount, Tariff)
 
 
 def set_fields(target: Any, fields: Mapping[str, Field], values: Mapping[str, Any], secrets: SecretBox) -> list[str]:
@@ -63,32 +65,42 @@ def set_speed(tariff: Tariff, speed: Speed) -> list[str]:
     return ["speed"] if changed else []
 
 
-def find_nas(session: Session, name: str) -> Nas:
-    nas = session.scalar(select(Nas).where(Nas.name == name))
-    if nas is None:
-        raise NotFound(f"there is no NAS {name!r}", remedy="'ebs nas list' shows the names")
-    return nas
+def find_nas(session: Session, key: str | int, *, lock: bool = False) -> Nas:
+    """By name or id. ``lock``: nobody else can change it before this transaction ends."""
+    return _find(session, Nas, Nas.name, key, lock, f"NAS {key!r}", "'ebs nas list' shows the names")
 
 
-def find_account(session: Session, username: str) -> Account:
-    account = session.scalar(select(Account).where(Account.username == username, Account.deleted_at.is_(None)))
-    if account is None:
-        raise NotFound(f"there is no account {username!r}", remedy="'ebs account list' shows the names")
-    return account
+def find_account(session: Session, key: str | int, *, lock: bool = False) -> Account:
+    remedy = "'ebs account list' shows the names"
+    return _find(session, Account, Account.username, key, lock, f"account {key!r}", remedy, Account.deleted_at.is_(None))
 
 
-def find_subaccount(session: Session, username: str) -> Subaccount:
-    found = session.scalar(select(Subaccount).where(Subaccount.username == username, Subaccount.deleted_at.is_(None)))
+def find_subaccount(session: Session, key: str | int, *, lock: bool = False) -> Subaccount:
+    remedy = "'ebs account show USERNAME' lists an account's"
+    return _find(
+        session, Subaccount, Subaccount.username, key, lock, f"subaccount {key!r}", remedy, Subaccount.deleted_at.is_(None)
+    )
+
+
+def find_tariff(session: Session, key: str | int, *, lock: bool = False) -> Tariff:
+    return _find(session, Tariff, Tariff.name, key, lock, f"tariff {key!r}", "import it first, or check the spelling")
+
+
+def _find(
+    session: Session,
+    table: type[_T],
+    name: InstrumentedAttribute[str],
+    key: str | int,
+    lock: bool,
+    what: str,
+    remedy: str,
+    *living: ColumnElement[bool],
+) -> _T:
+    query = select(table).where((table.id == key) if isinstance(key, int) else (name == key), *living)
+    found = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if found is None:
-        raise NotFound(f"there is no subaccount {username!r}", remedy="'ebs account show USERNAME' lists an account's")
+        raise NotFound(f"there is no {what}", remedy=remedy)
     return found
-
-
-def find_tariff(session: Session, name: str) -> Tariff:
-    tariff = session.scalar(select(Tariff).where(Tariff.name == name))
-    if tariff is None:
-        raise NotFound(f"there is no tariff {name!r}", remedy="import it first, or check the spelling")
-    return tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +120,18 @@ TARIFF_KIND = Kind("tariff", TARIFF, ("speed",))
 
 
 def parse_assignments(kind: Kind, of: str, assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Typed texts to values, by field name. Raises InputError that names the object and the field."""
+    """Typed texts to values, by field name. Raises BadFields."""
+    problems: dict[str, str] = {}
     for name in assignments:
         if name not in kind.fields:
             raise InputError(
                 f"{kind.word} {of}: there is no field {name!r}",
                 remedy=f"fields are {', '.join(sorted({*kind.fields, *kind.more}))}",
             )
-
-    def refuse(name: str, reason: str) -> None:
-        raise InputError(f"{kind.word} {of}: {name}: {reason}")
-
-    return parse_all(kind.fields, assignments, refuse)
+    parsed = parse_all(kind.fields, assignments, problems.__setitem__)
+    if problems:
+        raise BadFields(f"{kind.word} {of}", problems)
+    return parsed
 
 
 def resolve_references(session: Session, parsed: dict[str, Any]) -> None:

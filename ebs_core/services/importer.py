@@ -18,8 +18,9 @@ from ebs_core.domain.errors import BadFile, InputError, Problem, TemplateError
 from ebs_core.domain.rules import AccessType
 from ebs_core.domain.text import visible
 from ebs_core.ports import Renderer
-from ebs_core.services import fields
+from ebs_core.services import audit, fields
 from ebs_core.services.addresses import AddressBook
+from ebs_core.services.audit import SYSTEM, Actor
 from ebs_core.services.edit import set_fields, set_speed
 from ebs_core.services.nases import check_settings, profile_named
 from ebs_core.services.placements import follow_accounts, mark_changed
@@ -27,6 +28,7 @@ from ebs_core.services.sitefile import SUBACCOUNT_PREFIX, Row, SiteFile
 from ebs_core.services.templates import save_template
 from ebs_core.services.timed import plan_ahead
 from ebs_core.services.trial import Trial
+from ebs_core.storage import events
 from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, AccountTariff, Nas, Placement, Subaccount, Tariff
 
@@ -58,8 +60,15 @@ class _Parsed:
 
 class Importer:
     def __init__(
-        self, database: Database, renderer: Renderer, secrets: SecretBox, trial: Trial, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        renderer: Renderer,
+        secrets: SecretBox,
+        trial: Trial,
+        clock: Callable[[], datetime],
+        actor: Actor = SYSTEM,
     ) -> None:
+        self._actor = actor
         self._database = database
         self._renderer = renderer
         self._secrets = secrets
@@ -75,6 +84,11 @@ class Importer:
                 run.try_rendering(self._trial)
             if run.problems:
                 _refuse(site.path, run.problems)
+            events.note(session, events.Topic.NASES, None)
+            events.note(session, events.Topic.TARIFFS, None)
+            audit.note(
+                session, self._actor, "site.import", "file", Path(site.path).name, {"new": done.new, "changed": done.changed}
+            )
         return done
 
 
@@ -322,6 +336,7 @@ class _Import:
         found: dict[str, Account] = {}
         for start in range(0, len(names), 5000):
             query = select(Account).where(Account.username.in_(names[start : start + 5000]), Account.deleted_at.is_(None))
+            query = query.order_by(Account.id).with_for_update(key_share=True)
             found.update((account.username, account) for account in self._session.scalars(query))
         return found
 
@@ -331,6 +346,7 @@ class _Import:
             query = select(Subaccount).where(
                 Subaccount.username.in_(names[start : start + 5000]), Subaccount.deleted_at.is_(None)
             )
+            query = query.order_by(Subaccount.id).with_for_update(key_share=True)
             found.update((subaccount.username, subaccount) for subaccount in self._session.scalars(query))
         return found
 

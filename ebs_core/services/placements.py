@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ebs_core.domain.errors import InputError
 from ebs_core.domain.nas import Profile
+from ebs_core.storage import events
 from ebs_core.storage.database import wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Subaccount
 
@@ -39,16 +40,19 @@ def follow_accounts(
     session.flush()
     missing: list[Pair] = []
     for ids in chunks(account_ids):
-        mark_changed(session, Placement.account_id.in_(ids), urgent=urgent)
+        mark_changed(session, Placement.account_id.in_(ids), urgent=urgent, account_ids=ids)
         query = select(Placement.account_id, Placement.subaccount_id, Placement.nas_id).where(Placement.account_id.in_(ids))
         placed = {(account, subaccount, nas) for account, subaccount, nas in session.execute(query)}
         missing += sorted(_wanted(session, ids) - placed, key=lambda pair: (pair[2], pair[0], pair[1] or 0))
     _place(session, missing, profiles, urgent=urgent)
 
 
-def mark_changed(session: Session, which: ColumnElement[bool], *, urgent: bool = False) -> None:
+def mark_changed(
+    session: Session, which: ColumnElement[bool], *, urgent: bool = False, account_ids: Collection[int] | None = None
+) -> None:
     """The placements that ``which`` selects have to be looked at again: at once, even where the last try failed, and their NASes
-    are woken by the commit. ``urgent``: an operator waits for it, it overtakes bulk work."""
+    are woken by the commit. ``urgent``: an operator waits for it, it overtakes bulk work. ``account_ids``: whose they are, where
+    that is known."""
     found = select(Placement.id, Placement.nas_id).where(which)
     if session.get_bind().dialect.name == "postgresql":  # in the order in which everybody locks them
         found = found.order_by(Placement.id).with_for_update()
@@ -64,6 +68,8 @@ def mark_changed(session: Session, which: ColumnElement[bool], *, urgent: bool =
         .execution_options(synchronize_session=False)
     )
     wake_after_commit(session, nas_ids, urgent=urgent)
+    if nas_ids or account_ids:
+        events.note(session, events.Topic.ACCOUNTS, account_ids)
 
 
 def _wanted(session: Session, account_ids: Sequence[int]) -> set[Pair]:

@@ -16,7 +16,7 @@ from ebs_core.domain.placement import Applied, Presence, Repair, Seen
 from ebs_core.domain.text import redact
 from ebs_core.services.pauses import pause_ms
 from ebs_core.services.placements import chunks, label_of
-from ebs_core.storage import clock
+from ebs_core.storage import clock, events
 from ebs_core.storage.database import Database
 from ebs_core.storage.leases import Lease
 from ebs_core.storage.tables import Account, ActionLog, Nas, Placement, Subaccount
@@ -135,6 +135,9 @@ class ResultWriter:
                 connection.execute(_RETRACT, [{"row": id_} for id_ in intents])
             if log:
                 connection.execute(insert(_log), list(log))
+            events.note(session, events.Topic.PLACEMENTS, [state.placement_id for state in states])
+            if any(state.gone for state in states):  # nobody can tell afterwards whose they were
+                events.note(session, events.Topic.ACCOUNTS, None)
             self._lease.guard(session)
 
     def settle(self, rows: Sequence[tuple[int, int]], forgotten: Sequence[tuple[int, int]] = ()) -> None:
@@ -144,6 +147,9 @@ class ResultWriter:
             if found:
                 with self._database.write() as session:
                     session.connection().execute(statement, [{"row": id_, "mark": changed} for id_, changed in sorted(found)])
+                    events.note(session, events.Topic.PLACEMENTS, [id_ for id_, _ in found])
+                    if statement is _FORGET:
+                        events.note(session, events.Topic.ACCOUNTS, None)
                     self._lease.guard(session)
 
     def observed(self, rows: Sequence[SeenRow], at: datetime) -> None:
@@ -155,6 +161,7 @@ class ResultWriter:
             connection = session.connection()
             _lock(connection, [row.placement_id for row in ordered])
             now = clock.read(session)
+            events.note(session, events.Topic.PLACEMENTS, [row.placement_id for row in ordered])
             for statement, found in (
                 (_SEEN_RIGHT, [_seen(row, at, now) for row in ordered if row.seen is not Seen.DIFFERENT]),
                 (_SEEN_DIFFERENT, [_seen(row, at, now) for row in ordered if row.repair]),
@@ -172,12 +179,14 @@ class ResultWriter:
                 _lock(connection, some)
                 wrong = _columns.id.in_(some) & (_columns.changed == _columns.settled)
                 connection.execute(update(_placements).where(wrong).values(settled=0))
+                events.note(session, events.Topic.PLACEMENTS, some)
                 self._lease.guard(session)
 
     def nas(self, **values: Any) -> None:
         """Columns of the NAS's own row."""
         with self._database.write() as session:
             session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
+            events.note(session, events.Topic.NASES, [self._nas_id])
             self._lease.guard(session)
 
     def use_release(self, known: int, used: int) -> int:
@@ -224,6 +233,7 @@ class ResultWriter:
             if orphans_held and there > before.released:
                 values["resync_at"] = 0
             session.execute(update(Nas).where(Nas.id == self._nas_id).values(**values))
+            events.note(session, events.Topic.NASES, [self._nas_id])
             self._lease.guard(session)
 
 

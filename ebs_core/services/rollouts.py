@@ -14,7 +14,9 @@ from ebs_core.domain.actions import Action, Level
 from ebs_core.domain.errors import InputError, NotFound
 from ebs_core.domain.placement import Kind, Presence, Seen
 from ebs_core.ports import Renderer
+from ebs_core.services import audit
 from ebs_core.services.applier import utc_now
+from ebs_core.services.audit import SYSTEM, Actor
 from ebs_core.services.canary import LIVE, Stage, State, check_speed_is_free, live, template_rollout, under_way
 from ebs_core.services.edit import find_nas, find_tariff
 from ebs_core.services.nases import overrides
@@ -22,6 +24,7 @@ from ebs_core.services.placements import chunks, mark_changed
 from ebs_core.services.rollout_stages import TROUBLED, admit, admitted, concerned, judge, mark, members, step
 from ebs_core.services.templates import check_template
 from ebs_core.services.trial import Trial
+from ebs_core.storage import events
 from ebs_core.storage.database import Database, wake_after_commit
 from ebs_core.storage.tables import Account, Nas, Placement, Rollout, Subaccount, Tariff
 
@@ -43,6 +46,7 @@ def advance(database: Database, clock: Callable[[], datetime] = utc_now) -> None
     for id_ in ready:
         with database.write() as session:
             step(session, _locked(session, id_), clock())
+            events.note(session, events.Topic.ROLLOUTS, [id_])
 
 
 def _has_news(session: Session, rollout: Rollout) -> bool:
@@ -60,11 +64,23 @@ def _locked(session: Session, rollout_id: int) -> Rollout:
 class Rollouts:
     """What operators do with rollouts. Every method raises InputError, and then changed nothing."""
 
-    def __init__(self, database: Database, renderer: Renderer, trial: Trial, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, renderer: Renderer, trial: Trial, clock: Callable[[], datetime], actor: Actor = SYSTEM
+    ) -> None:
         self._database = database
         self._renderer = renderer
         self._trial = trial
         self._clock = clock
+        self._actor = actor
+
+    def by(self, actor: Actor) -> Rollouts:
+        """The same, on behalf of ``actor``."""
+        return Rollouts(self._database, self._renderer, self._trial, self._clock, actor)
+
+    def _note(self, session: Session, act: str, rollout: Rollout) -> None:
+        detail = {"action": rollout.action, "tariff": rollout.tariff_id, "speed": rollout.speed, "size": rollout.size}
+        audit.note(session, self._actor, act, "rollout", str(rollout.id), detail)
+        events.note(session, events.Topic.ROLLOUTS, [rollout.id])
 
     def template(self, nas_names: Sequence[str], action: Action, source: str | None, file: str, size: int) -> int | None:
         """Roll out a template (None: the profile's own) to these NASes, beginning with ``size`` placements of the first. The
@@ -91,6 +107,7 @@ class Rollouts:
                     remedy="name a NAS with subscribers first, or put it into force without --canary",
                 )
             self._start(session, rollout, nases)
+            self._note(session, "rollout.begin", rollout)
             return rollout.id
 
     def tariff(self, name: str, figures: str, size: int, nas_name: str | None = None) -> int | None:
@@ -115,6 +132,7 @@ class Rollouts:
                     remedy="choose another NAS, or set it without --canary",
                 )
             self._start(session, rollout, [])
+            self._note(session, "rollout.begin", rollout)
             return rollout.id
 
     def proceed(self, rollout_id: int) -> None:
@@ -128,6 +146,7 @@ class Rollouts:
                 admit(session, rollout, Stage.SOME, self._clock())
             rollout.state, rollout.reason, rollout.moved_at = State.RUNNING, None, self._clock()
             _try_again(session, rollout)
+            self._note(session, "rollout.continue", rollout)
 
     def withdraw(self, rollout_id: int) -> None:
         """Take a rollout back: those who were admitted go back to what is in force for the others."""
@@ -140,6 +159,7 @@ class Rollouts:
                 )
             mark(session, admitted(rollout))
             rollout.state, rollout.waiting, rollout.moved_at = State.WITHDRAWN, [], self._clock()
+            self._note(session, "rollout.withdraw", rollout)
 
     def _new(self, nas_id: int, size: int, **about: object) -> Rollout:
         now = self._clock()

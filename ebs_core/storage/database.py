@@ -14,8 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from ebs_core.domain.errors import DatabaseAway, StorageError
+from ebs_core.domain.errors import Conflict, DatabaseAway, StorageError
+from ebs_core.storage import events
 
 _BUSY_SECONDS = 30
 _LOOK_SECONDS = (0.001, 0.004)
@@ -68,6 +70,8 @@ class Database:
         with self._session(read_only=False) as session:
             yield session
             with self._translated():
+                session.flush()
+                events.write(session)
                 session.commit()
             woken: Woken = session.info.get(_WOKEN, {})
         if woken:
@@ -97,6 +101,8 @@ class Database:
         except DBAPIError as error:
             problem = DatabaseAway if _is_away(error) else StorageError
             raise problem(f"database {self.name}: {_first_line(error.orig)}", remedy=remedy_for(str(error.orig))) from error
+        except StaleDataError as error:
+            raise Conflict("somebody else changed it at the same moment", remedy="look at it again, then repeat") from error
         except SQLAlchemyError as error:
             raise StorageError(f"database {self.name}: {_first_line(error)}") from error
 

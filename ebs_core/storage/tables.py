@@ -528,6 +528,7 @@ class Event(Base):
     """Something changed that people may be looking at. Written in the transaction that changes it; kept for an hour or so."""
 
     __tablename__ = "event"
+    __table_args__ = (Index("ix_event_transaction_id", "transaction", "id"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, init=False)
     at: Mapped[int] = mapped_column(BigInteger)

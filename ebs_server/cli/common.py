@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -14,6 +16,7 @@ from rich.table import Table
 from ebs_core import config
 from ebs_core.domain.errors import InputError
 from ebs_core.domain.text import visible
+from ebs_core.services.audit import Actor
 from ebs_server.bootstrap import Site
 
 DONE, NAS_FAILED, BAD_INPUT = 0, 1, 2
@@ -35,12 +38,20 @@ class State:
     @property
     def site(self) -> Site:
         if self._site is None:
-            self._site = Site(self.config())
+            self._site = Site(self.config(), Actor(_user()))
             self._exit.callback(self._site.close)
         return self._site
 
     def close(self) -> None:
         self._exit.close()
+
+
+def _user() -> str:
+    """Who works at this terminal, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 pass_state = click.make_pass_decorator(State, ensure=True)

@@ -123,7 +123,7 @@ def trust(state: State, name: str, yes: bool, expected: str | None) -> int:
         raise InputError(
             f"NAS {name}: not trusted, nothing was changed", remedy="confirm with 'y', or give --fingerprint SHA256:…"
         )
-    site.editor.trust(name, " ".join(shown.split()[:2]))
+    site.nas_editor.trust(name, " ".join(shown.split()[:2]))
     say(f"{name}: trusted")
     return DONE
 
@@ -175,6 +175,6 @@ def bootstrap(state: State, name: str, send: bool, as_json: bool) -> int:
 @pass_state
 def refill(state: State, name: str) -> int:
     """After a reboot or replacement of a NAS: have the next apply send everything there again."""
-    count = state.site.editor.refill(name)
+    count = state.site.nas_editor.refill(name)
     say(f"{name}: {count} placements will be sent again; 'ebs plan' shows them, 'ebs apply' sends them")
     return DONE

@@ -147,7 +147,7 @@ def set_(state: State, nas_names: tuple[str, ...], action: str, file: str | None
             for nas_name in nas_names:  # all or none
                 check_template(state.site.renderer, find_nas(session, nas_name), action, source, name)
     for nas_name in nas_names:
-        saved = state.site.editor.set_template(nas_name, Action(action), source, name)
+        saved = state.site.nas_editor.set_template(nas_name, Action(action), source, name)
         say(f"{nas_name}: {action} " + ("saved; 'ebs plan' shows what it changes" if saved else "is in force already"))
     return DONE
 

@@ -197,7 +197,7 @@ def print_drift(row: Mapping[str, Any], listed: int = LISTED) -> None:
 @pass_state
 def maintenance(state: State, name: str, switch: str, reason: str) -> int:
     """Leave a NAS alone while somebody works on it (on), or take it into service again (off): then it is read back at once."""
-    state.site.editor.maintenance(name, reason if switch == "on" else None)
+    state.site.nas_editor.maintenance(name, reason if switch == "on" else None)
     say(f"{name}: " + ("in maintenance: nothing is sent to it" if switch == "on" else "in service; it is read back next"))
     return DONE
 

@@ -309,7 +309,7 @@ def release(state: State, nas: str) -> int:
     if not plan.held and not orphans:
         say(f"NAS {nas}: its plan is not held")
         return DONE
-    state.site.editor.release(nas, max(plan.cut_off, orphans))
+    state.site.nas_editor.release(nas, max(plan.cut_off, orphans))
     if plan.held:
         say(f"NAS {nas}: the next apply may cut off up to {plan.cut_off} placements")
     if orphans:

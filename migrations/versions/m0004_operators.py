@@ -37,6 +37,7 @@ def upgrade() -> None:
     op.create_index("ix_audit_kind_name_at", "audit", ["kind", "name", "at"])
     _make("event", [sa.Column("at", sa.BigInteger(), nullable=False), sa.Column("transaction", sa.BigInteger(), nullable=False)],
           _text("topic"), [sa.Column("ids", sa.JSON(none_as_null=True), nullable=True)])  # fmt: skip
+    op.create_index("ix_event_transaction_id", "event", ["transaction", "id"])
     _make("operation", _text("kind", "operator"), _moment("created_at"), _text("state"),
           [sa.Column("request", sa.JSON(), nullable=False), sa.Column("total", sa.Integer(), nullable=False),
            sa.Column("done", sa.Integer(), nullable=False), sa.Column("cancel", sa.Boolean(), nullable=False),

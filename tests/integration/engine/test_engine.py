@@ -116,8 +116,8 @@ def test_bulk_edits_wake_every_nas_once(calm: Site) -> None:
     calm.database.on_commit.append(lambda found: woken.append(dict(found)))
     calm.editor.set_tariff("Home", {"speed": "download=9M"})
     calm.editor.set_account("a-2", {"comment": "x"})
-    calm.editor.release("nas3", 5)
-    calm.editor.refill("nas4")
+    calm.nas_editor.release("nas3", 5)
+    calm.nas_editor.refill("nas4")
     with pytest.raises(InputError):
         calm.editor.set_account("a-2", {"nas": "none such"})
     assert woken == [dict.fromkeys(range(1, 7), False), {2: True}, {3: True}, {4: True}]
@@ -130,7 +130,7 @@ def test_an_edit_is_tried_at_once_although_the_last_try_failed(calm: Site) -> No
     put(calm.database, "nas1", retry_at=far)
     calm.editor.set_account("a-1", {"balance": "-1"})
     calm.editor.set_tariff("Home", {"speed": "download=9M"})
-    calm.editor.release("nas1", 3)
+    calm.nas_editor.release("nas1", 3)
     with calm.database.read() as session:
         rows = session.execute(select(Placement.next_try, Placement.urgent).order_by(Placement.nas_id)).all()
     assert [tuple(row) for row in rows] == [(0, True), *[(0, False)] * 5]

@@ -86,7 +86,7 @@ class Town:
 
     def release(self) -> None:
         for name in self.routers:
-            self.site.editor.release(name, 10_000)
+            self.site.nas_editor.release(name, 10_000)
 
     # -- what should be, from the tables
 

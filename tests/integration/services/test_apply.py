@@ -209,9 +209,9 @@ def test_too_many_cut_off_at_once_wait_for_an_operator(site: Site, router: Simul
     assert (result.held, result.cut_off, result.ok) == (True, 10, False)
     assert router.router.journal.count == sent
     site.editor.set_account("a-11", {"balance": "-1"})
-    site.editor.release("nas1", 10)
+    site.nas_editor.release("nas1", 10)
     assert site.reconciler.apply(["nas1"])[0].held, "one more than released"
-    site.editor.release("nas1", 11)
+    site.nas_editor.release("nas1", 11)
     assert site.reconciler.apply(["nas1"])[0].ok
     assert sum(active(router).values()) == 29
     import_site(site, document([], [{**row, "balance": "-1"} for row in people[11:30]]), tmp_path)
@@ -244,7 +244,7 @@ def test_another_template_is_sent_to_everybody_without_cutting_off(site: Site, r
     people = [subscriber(number, "nas1") for number in range(1, 31)]
     import_site(site, document([nas_row(router)], people), tmp_path)
     site.reconciler.apply(["nas1"])
-    site.editor.set_template("nas1", Action.SUBACCOUNT_SPEED, '/queue simple set [find comment="{{ tag }}"] priority=1/1', "f")
+    site.nas_editor.set_template("nas1", Action.SUBACCOUNT_SPEED, '/queue simple set [find comment="{{ tag }}"] priority=1/1', "f")
     (plan,) = site.planner.plan_all()
     assert (len(plan.items), plan.cut_off, plan.held) == (30, 0, False)
     assert site.reconciler.apply(["nas1"])[0].ok
@@ -341,10 +341,10 @@ def test_tls_is_pinned_by_trust(site: Site, tmp_path: Path) -> None:
         key = site.setup.shown_key("nas1")
         assert key is not None
         assert key.startswith("sha256:")
-        site.editor.trust("nas1", key)
+        site.nas_editor.trust("nas1", key)
         assert [step.problem for step in site.setup.test("nas1")] == ["", "", ""]
         assert site.reconciler.apply(["nas1"])[0].ok
-        site.editor.trust("nas1", "sha256:" + "0" * 64)
+        site.nas_editor.trust("nas1", "sha256:" + "0" * 64)
         site.editor.set_account("a-1", {"balance": "-1"})
         (changed,) = site.reconciler.apply(["nas1"])
         assert not changed.ok
@@ -452,7 +452,7 @@ def test_a_release_that_was_not_needed_is_gone(site: Site, router: SimulatedNas,
     site.reconciler.apply(["nas1"])
     broke = document([], [{**row, "balance": "-1"} for row in people])
     import_site(site, broke, tmp_path)
-    site.editor.release("nas1", 20)
+    site.nas_editor.release("nas1", 20)
     import_site(site, document([], people), tmp_path)
     assert site.reconciler.apply(["nas1"])[0].due == 0
     import_site(site, broke, tmp_path)
@@ -466,7 +466,7 @@ def test_a_nas_that_lost_everything_is_refilled(site: Site, router: SimulatedNas
     before = active(router)
     router.router.wipe()
     assert site.reconciler.apply(["nas1"])[0].due == 0
-    assert site.editor.refill("nas1") == 40
+    assert site.nas_editor.refill("nas1") == 40
     assert site.reconciler.apply(["nas1"])[0].ok
     assert active(router) == before
     assert pending(site) == 0

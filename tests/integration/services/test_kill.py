@@ -50,8 +50,8 @@ def test_killed_again_and_again(any_site: Site, router: SimulatedNas, tmp_path: 
         for number in chance.sample(range(1, SUBSCRIBERS + 1), 4):
             site.editor.set_subaccount(f"a-{number}-1", {"speed": f"{chance.randrange(1, 99)}M"})
             site.editor.set_account(f"a-{number}", {"balance": chance.choice(["-1", "1"])})
-        site.editor.release("nas1", SUBSCRIBERS)
-    site.editor.release("nas1", SUBSCRIBERS)
+        site.nas_editor.release("nas1", SUBSCRIBERS)
+    site.nas_editor.release("nas1", SUBSCRIBERS)
     (result,) = site.reconciler.apply(["nas1"])
     assert result.ok
     assert sum(len(plan.items) for plan in site.planner.plan_all()) == 0

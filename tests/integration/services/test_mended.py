@@ -126,7 +126,7 @@ def test_a_release_is_for_the_whole_plan_though_it_is_interrupted(site: Site, ro
     nas_id = settle(site, router, tmp_path, 1010)
     broke(site, 1005)
     assert site.reconciler.reconcile(nas_id).held
-    site.editor.release("nas1", 1006)
+    site.nas_editor.release("nas1", 1006)
     at: list[int] = []
 
     def edit(_nas: str, done: int, _due: int) -> None:
@@ -145,7 +145,7 @@ def test_a_release_outlives_the_process_by_its_rest(
 ) -> None:
     nas_id = settle(site, router, tmp_path, 1290)
     broke(site, 1285)
-    site.editor.release("nas1", 1285)
+    site.nas_editor.release("nas1", 1285)
     stopped: list[bool] = []
     monkeypatch.setattr(site.reconciler, "stopping", lambda: bool(stopped))
     site.reconciler.apply_nas("nas1", lambda *_: stopped.append(True), goal=BACKGROUND)
@@ -166,7 +166,7 @@ def test_a_release_during_a_look_is_kept(
 
     def release_meanwhile(*args: Any) -> Any:
         findings = look(*args)
-        site.editor.release("nas1", 30)
+        site.nas_editor.release("nas1", 30)
         return findings
 
     with monkeypatch.context() as patched:

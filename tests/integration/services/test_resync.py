@@ -112,7 +112,7 @@ def test_many_orphans_wait_for_an_operator(filled: Site, router: SimulatedNas) -
     for n in range(20):
         router.router.add(LISTED, list="ebs_active", address=f"10.98.0.{n}", comment=f"ebs:{5000 + n}")
     assert resync(filled).held and len(active(router)) == 32
-    filled.editor.release("nas1", 20)
+    filled.nas_editor.release("nas1", 20)
     assert resync(filled).removed == 20 and len(active(router)) == 12
 
 
@@ -161,12 +161,12 @@ def statuses_detail(site: Site) -> dict[str, str]:
 
 
 def test_maintenance_sends_nothing(filled: Site, router: SimulatedNas) -> None:
-    filled.editor.maintenance("nas1", "new power supply")
+    filled.nas_editor.maintenance("nas1", "new power supply")
     filled.editor.set_account("a-1", {"balance": "-5"})
     result = resync(filled)
     assert not result.ok and result.maintenance == "new power supply" and active(router)["10.77.0.1"]
     assert statuses(filled)["a-1"] is Status.HELD
-    filled.editor.maintenance("nas1", None)
+    filled.nas_editor.maintenance("nas1", None)
     assert resync(filled).ok and not active(router)["10.77.0.1"]
 
 
@@ -349,7 +349,7 @@ def test_maintenance_stops_a_run(site: Site, router: SimulatedNas, tmp_path: Pat
 
     def progress(nas: str, done: int, due: int) -> None:
         if not written:
-            site.editor.maintenance("nas1", "fibre being spliced")
+            site.nas_editor.maintenance("nas1", "fibre being spliced")
             written.append(len(active(router)))
 
     (result,) = site.reconciler.apply(["nas1"], progress)

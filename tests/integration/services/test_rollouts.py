@@ -126,7 +126,7 @@ def test_a_good_template_goes_through_all_stages(any_filled: Site, routers: dict
     assert pending(site) == 0, "the ordinary state is what was rolled out"
     with site.database.read() as session:
         assert session.scalars(select(NasTemplate.source)).all() == [GOOD] * 3
-    assert site.editor.set_template("nas1", SPEED, None, "f")
+    assert site.nas_editor.set_template("nas1", SPEED, None, "f")
 
 
 def test_a_template_that_the_router_refuses_meets_the_first_only(any_filled: Site, routers: dict[str, SimulatedNas]) -> None:
@@ -308,8 +308,8 @@ def test_a_new_failure_on_a_later_nas_stops_it_there(one: Site, routers: dict[st
 def test_a_second_change_is_refused(one: Site, routers: dict[str, SimulatedNas], tmp_path: Path) -> None:
     number = begin(one)
     with pytest.raises(InputError, match=f"rolled out .rollout {number}, running"):
-        one.editor.set_template("nas2", SPEED, REFUSED, "f")
-    one.editor.set_template("nas2", Action.SUBACCOUNT_DELETE, "", "f")  # another action is free
+        one.nas_editor.set_template("nas2", SPEED, REFUSED, "f")
+    one.nas_editor.set_template("nas2", Action.SUBACCOUNT_DELETE, "", "f")  # another action is free
     with pytest.raises(InputError, match="rolled out"):
         begin(one, REFUSED, nases=("nas3",))
     changed = nas_row(routers["nas1"], templates={"subaccount_speed": REFUSED})
@@ -403,8 +403,8 @@ def test_an_edit_of_another_template_meanwhile_is_for_everybody(one: Site, route
     number = begin(one)
     apply(one)
     find = '[find comment="{{ tag }}"]'
-    one.editor.set_template("nas2", Action.SUBACCOUNT_ENABLE, f"/ip firewall address-list enable {find}", "f")
-    one.editor.set_template("nas1", Action.SUBACCOUNT_ENABLE, f"/ip firewall address-list enable {find}", "f")
+    one.nas_editor.set_template("nas2", Action.SUBACCOUNT_ENABLE, f"/ip firewall address-list enable {find}", "f")
+    one.nas_editor.set_template("nas1", Action.SUBACCOUNT_ENABLE, f"/ip firewall address-list enable {find}", "f")
     for _ in range(3):
         apply(one)
     assert stage(one, number) == ("all", "done") and pending(one) == 0
