@@ -579,4 +579,3 @@ class Answer(Base):
     """None: it is being done."""
     body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     headers: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
-

@@ -244,7 +244,8 @@ def test_another_template_is_sent_to_everybody_without_cutting_off(site: Site, r
     people = [subscriber(number, "nas1") for number in range(1, 31)]
     import_site(site, document([nas_row(router)], people), tmp_path)
     site.reconciler.apply(["nas1"])
-    site.nas_editor.set_template("nas1", Action.SUBACCOUNT_SPEED, '/queue simple set [find comment="{{ tag }}"] priority=1/1', "f")
+    template = '/queue simple set [find comment="{{ tag }}"] priority=1/1'
+    site.nas_editor.set_template("nas1", Action.SUBACCOUNT_SPEED, template, "f")
     (plan,) = site.planner.plan_all()
     assert (len(plan.items), plan.cut_off, plan.held) == (30, 0, False)
     assert site.reconciler.apply(["nas1"])[0].ok
